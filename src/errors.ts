@@ -1,0 +1,71 @@
+/**
+ * Errors that name what went wrong by a stable code.
+ *
+ * A caller's mistake is a `TypeError` or `RangeError`. What the world did is one of the classes
+ * here: `code` is stable and is what frontends choose their help by, `facts` holds the values that
+ * the message mentions, `cause` the error below. A cancelled operation rejects with its
+ * `signal.reason` as it came: cancelled is not failed.
+ *
+ * @module
+ */
+
+/** `area.what`, for example `gpt.crc-mismatch`. Never changes its meaning once released. */
+export type ErrorCode = `${string}.${string}`;
+
+/** The values that a message mentions, for programs: numbers of bytes, names, found and expected. */
+export type ErrorFacts = Readonly<
+  Record<string, string | number | bigint | boolean | undefined>
+>;
+
+/** What every coded error can be given besides its code and message. */
+export interface CodedErrorOptions {
+  readonly facts?: ErrorFacts;
+  readonly cause?: unknown;
+}
+
+/** Base of all coded errors. Use {@linkcode isCoded} rather than `instanceof` across realms. */
+export abstract class CodedError extends Error {
+  readonly code: ErrorCode;
+  readonly facts: ErrorFacts;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: CodedErrorOptions = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.facts = options.facts ?? {};
+  }
+}
+
+/** Bytes could not be fetched from where they are kept: a file, a server, a browser's `File`. */
+export class ReadError extends CodedError {
+  override readonly name = "ReadError";
+}
+
+/** Bytes were fetched but are not what the format demands, or use a feature we do not read. */
+export class FormatError extends CodedError {
+  override readonly name = "FormatError";
+}
+
+/**
+ * Tells whether `error` is one of our coded errors and, when codes are given, carries one of them.
+ *
+ * @example
+ * ```ts
+ * import { FormatError, isCoded } from "./errors.ts";
+ *
+ * const error: unknown = new FormatError("erofs.bad-magic", "Cannot open …");
+ * if (isCoded(error, "erofs.bad-magic")) console.log(error.facts);
+ * ```
+ */
+export function isCoded(
+  error: unknown,
+  ...codes: ErrorCode[]
+): error is CodedError {
+  if (!(error instanceof Error) || !("code" in error) || !("facts" in error)) {
+    return false;
+  }
+  return codes.length === 0 || codes.includes(error.code as ErrorCode);
+}
