@@ -1,0 +1,48 @@
+import { withCache } from "../../src/block/cache.ts";
+import { openMemory } from "../../src/block/memory.ts";
+import type { BlockReader } from "../../src/block/reader.ts";
+import { withRecord } from "../../src/block/record.ts";
+import { withSlice } from "../../src/block/slice.ts";
+import { blockReaderConformance } from "./block_reader.ts";
+import { ControlledSource } from "./controlled_source.ts";
+
+blockReaderConformance(
+  "openMemory()",
+  (bytes) => Promise.resolve({ reader: openMemory(bytes) }),
+);
+
+/** The suite over memory, and over a source that misbehaves. */
+function wrapper(name: string, over: (source: BlockReader) => BlockReader) {
+  blockReaderConformance(
+    name,
+    (bytes) => Promise.resolve({ reader: over(openMemory(bytes)) }),
+    { over },
+  );
+}
+
+wrapper("the source of these tests", (source) => source);
+blockReaderConformance(
+  "ControlledSource",
+  (bytes) => Promise.resolve({ reader: new ControlledSource(bytes) }),
+);
+wrapper("withRecord()", withRecord);
+wrapper("withSlice()", (source) => withSlice(source, { offset: 0 }));
+blockReaderConformance("withSlice() in the middle", (bytes) => {
+  const around = new Uint8Array(bytes.length + 1000);
+  around.set(bytes, 333);
+  const slice = { offset: 333, size: bytes.length };
+  return Promise.resolve({ reader: withSlice(openMemory(around), slice) });
+});
+wrapper("withCache()", (source) => withCache(source));
+wrapper(
+  "withCache() of 4 small pages",
+  (source) => withCache(source, { maxBytes: 2048, pageSize: 512 }),
+);
+wrapper(
+  "withCache() of one page",
+  (source) => withCache(source, { maxBytes: 4096, pageSize: 4096 }),
+);
+wrapper(
+  "withCache() of pages larger than the reader",
+  (source) => withCache(source, { maxBytes: 1 << 20, pageSize: 1 << 17 }),
+);
