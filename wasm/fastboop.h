@@ -33,6 +33,12 @@ enum fb_status {
 
 /* --- memory ------------------------------------------------------------------------------- */
 
+/*
+ * Linear memory never grows beyond this, whatever an input claims. What needs more fails with
+ * FB_NO_MEMORY. It must be the --max-memory of the build.
+ */
+#define FB_MEMORY_LIMIT (1u << 30)
+
 /* Gives size bytes aligned to 16, or NULL. */
 void *FB_EXPORT(fb_alloc)(size_t size);
 void FB_EXPORT(fb_free)(void *pointer);
@@ -57,6 +63,138 @@ int FB_EXPORT(fb_block_decode)(int algorithm, const uint8_t *in, size_t in_size,
                                size_t out_size, int exact);
 
 /* --- erofs --------------------------------------------------------------------------------- */
-/* see wasm/src/erofs.c */
+/*
+ * Layouts after include/linux erofs_fs.h of Linux 6.12; implemented in src/erofs.c. These only parse
+ * and decode: what is read, and when, is the caller's business. Answers of several numbers are
+ * arrays of double, which hold every byte offset we accept (below 2^53) and need no layout.
+ */
+
+/* Order of the numbers that fb_erofs_super() gives. */
+enum fb_erofs_super_field {
+	FB_SUPER_BLOCK_BITS,
+	FB_SUPER_ROOT_NID,
+	FB_SUPER_INODES,
+	FB_SUPER_BUILD_TIME, /* seconds since 1970 */
+	FB_SUPER_BLOCKS,
+	FB_SUPER_META_BLOCK,
+	FB_SUPER_COMPAT,     /* feature bits */
+	FB_SUPER_INCOMPAT,   /* feature bits */
+	FB_SUPER_ALGORITHMS, /* bit n: Z_EROFS_COMPRESSION_n is in use */
+	FB_SUPER_EXTRA_DEVICES,
+	FB_SUPER_DIR_BLOCK_BITS,
+	FB_SUPER_PACKED_NID,
+	FB_SUPER_CHECKSUM,
+	FB_SUPER_FIELDS
+};
+
+/* in: the 128 bytes at byte 1024. FB_UNSUPPORTED: magic is not erofs. */
+int FB_EXPORT(fb_erofs_super)(const uint8_t *in, size_t size, double *out);
+
+/* Order of the numbers that fb_erofs_inode() gives. */
+enum fb_erofs_inode_field {
+	FB_INODE_EXTENDED,  /* 1: 64 bytes on disk, 0: 32 */
+	FB_INODE_LAYOUT,    /* EROFS_INODE_FLAT_PLAIN = 0 … EROFS_INODE_CHUNK_BASED = 4 */
+	FB_INODE_HEAD_SIZE, /* bytes of inode and extended attributes; what follows is its data or index */
+	FB_INODE_MODE,
+	FB_INODE_LINKS,
+	FB_INODE_SIZE,
+	FB_INODE_MTIME,     /* seconds; of a compact inode: to be added to the build time */
+	FB_INODE_U,         /* block address, device number or chunk format */
+	FB_INODE_UID,
+	FB_INODE_GID,
+	FB_INODE_FIELDS
+};
+
+/*
+ * in: bytes at the inode, 32 at least. FB_TRUNCATED: it is an extended one and size is below 64.
+ * FB_UNSUPPORTED: unknown format bits or layout.
+ */
+int FB_EXPORT(fb_erofs_inode)(const uint8_t *in, size_t size, double *out);
+
+struct fb_erofs_dirent {
+	double nid;
+	uint32_t name_offset; /* in the block */
+	uint16_t name_size;   /* 1 to 255 */
+	uint16_t type;        /* EROFS_FT_* */
+};
+
+/*
+ * Lists one directory block of size bytes (the last one of a directory is shorter). Gives the
+ * number of entries, at most size / 12; out holds that many.
+ */
+int FB_EXPORT(fb_erofs_dirents)(const uint8_t *block, size_t size, struct fb_erofs_dirent *out);
+
+/*
+ * Finds a name in a sorted directory block. 0: found, *nid is set. -1 / 1: the name sorts before the
+ * first / after the last name of the block. 2: it would be in this block and is not.
+ * 3: the block is damaged.
+ */
+int FB_EXPORT(fb_erofs_lookup)(const uint8_t *block, size_t size, const uint8_t *name, size_t name_size,
+                               double *nid);
+
+/* How the content of one compressed inode is indexed. Only its size matters to the caller. */
+struct fb_erofs_map {
+	double file_size;
+	double index_start;     /* byte in the image of the index of lcluster 0 */
+	double index_end;       /* where an inlined pcluster starts */
+	double fragment_offset; /* in the packed inode */
+	uint32_t lclusters;
+	uint32_t initial_4b;    /* compact: lclusters of 4 bytes before those of 2 */
+	uint32_t count_2b;
+	uint32_t block_bits;
+	uint32_t lcluster_bits;
+	uint32_t advise;
+	uint32_t algorithms;
+	uint32_t inline_size;
+	uint32_t compact;
+	uint32_t whole_fragment; /* all of the content is in the packed inode */
+};
+
+/*
+ * Reads a z_erofs_map_header of 8 bytes that stands at byte position of the image.
+ * FB_UNSUPPORTED: cluster sizes or algorithms we do not know.
+ */
+int FB_EXPORT(fb_erofs_map_header)(const uint8_t *in, double position, double file_size, int compact,
+                                   unsigned int block_bits, struct fb_erofs_map *map);
+
+/* Gives in out[0], out[1] the bytes of the image that hold the index of lclusters first to last - 1. */
+int FB_EXPORT(fb_erofs_index_range)(const struct fb_erofs_map *map, uint32_t first, uint32_t last,
+                                    double *out);
+
+enum fb_erofs_extent_kind { /* beyond enum fb_block_algorithm */
+	FB_EXTENT_SHIFTED = 4,    /* stored as it is */
+	FB_EXTENT_INTERLACED = 5, /* stored as it is, rotated to keep its place within the block */
+};
+enum fb_erofs_extent_flag {
+	FB_EXTENT_PARTIAL = 1,  /* the pcluster holds more than length bytes */
+	FB_EXTENT_FRAGMENT = 2, /* physical is an offset in the packed inode */
+	FB_EXTENT_INLINE = 4,   /* stands behind the index, in the metadata */
+};
+
+struct fb_erofs_extent {
+	double logical;  /* byte in the file */
+	double physical; /* byte in the image */
+	uint32_t length; /* bytes in the file */
+	uint32_t stored; /* bytes in the image */
+	uint32_t kind;
+	uint32_t flags;
+};
+
+/*
+ * Gives the extents that start in lclusters first to last - 1, at most last - first. index holds the
+ * bytes from index_start on; FB_TRUNCATED: the last extent goes on behind them, come with more.
+ */
+int FB_EXPORT(fb_erofs_extents)(const struct fb_erofs_map *map, const uint8_t *index, size_t index_size,
+                                double index_start, uint32_t first, uint32_t last,
+                                struct fb_erofs_extent *out);
+
+/*
+ * Decodes count extents that follow each other in the file into out, which has room for all of them.
+ * in holds the image from byte in_start on. Gives how many were decoded: fewer than count means that
+ * the next one is damaged.
+ */
+int FB_EXPORT(fb_erofs_decode)(const uint8_t *in, size_t in_size, double in_start,
+                               const struct fb_erofs_extent *extents, size_t count, int zero_padding,
+                               unsigned int block_bits, uint8_t *out, size_t out_size);
 
 #endif

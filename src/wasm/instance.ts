@@ -1,0 +1,179 @@
+/**
+ * Loads the WASM core and gives access to its functions and memory.
+ *
+ * Only code in this folder uses it. Addresses are plain numbers; a view of memory holds until the
+ * next call that may let memory grow.
+ *
+ * @module
+ */
+import { MODULE_BASE64, MODULE_SIZE } from "./core_bytes.ts";
+import { CoreError } from "./errors.ts";
+import type { CoreExports } from "./exports.ts";
+
+export type { CoreExports } from "./exports.ts";
+
+/** One instance of the core, with a linear memory of its own of at most 1 GiB that never shrinks. */
+export interface Core {
+  /** The functions of `wasm/fastboop.h`. A trap becomes a {@linkcode CoreError} `wasm.crashed`. */
+  readonly exports: CoreExports;
+  readonly memory: WebAssembly.Memory;
+  /** True after a trap: memory may be in any state, so every further call fails. */
+  readonly crashed: boolean;
+  /**
+   * Takes memory, aligned to 16 bytes. Ends all views.
+   *
+   * @throws {CoreError} `wasm.no-memory`
+   */
+  alloc(size: number): number;
+  /** Gives memory back; 0 is fine. Does nothing after a crash. */
+  free(pointer: number): void;
+  /** Bytes of linear memory, until the next call that may let memory grow. */
+  view(pointer: number, size: number): Uint8Array<ArrayBuffer>;
+}
+
+let compiling: Promise<WebAssembly.Module> | undefined;
+let shared: Promise<Instance> | undefined;
+
+/**
+ * The one instance that all calls in this realm share. A failed load is not remembered, and a crashed
+ * instance is replaced.
+ *
+ * @throws {CoreError} `wasm.load-failed`
+ */
+export async function loadCore(): Promise<Core> {
+  const loading = shared ??= Instance.create();
+  try {
+    const core = await loading;
+    if (!core.crashed) return core;
+  } catch (error) {
+    if (shared === loading) shared = undefined;
+    throw error;
+  }
+  if (shared === loading) shared = undefined;
+  return await loadCore();
+}
+
+/**
+ * A new instance, for work that needs much memory: dropped afterwards, its memory is collected.
+ *
+ * @throws {CoreError} `wasm.load-failed`
+ */
+export async function instantiateCore(
+  module?: WebAssembly.Module,
+): Promise<Core> {
+  return await Instance.create(module);
+}
+
+/**
+ * The compiled module, compiled once. Workers can be sent it instead of compiling it again.
+ *
+ * @throws {CoreError} `wasm.load-failed`
+ */
+export async function compileCore(): Promise<WebAssembly.Module> {
+  const compiled = compiling ??= WebAssembly.compile(decodeModule());
+  try {
+    return await compiled;
+  } catch (cause) {
+    if (compiling === compiled) compiling = undefined;
+    throw loadFailed(cause);
+  }
+}
+
+/** Has {@linkcode loadCore} and {@linkcode instantiateCore} use a module compiled elsewhere. */
+export function adoptModule(module: WebAssembly.Module): void {
+  compiling = Promise.resolve(module);
+}
+
+function loadFailed(cause: unknown): CoreError {
+  return new CoreError(
+    "wasm.load-failed",
+    `Cannot load the WASM core: ${
+      cause instanceof Error ? cause.message : String(cause)
+    }; use a runtime with WebAssembly SIMD, any since 2021`,
+    { cause },
+  );
+}
+
+function decodeModule(): Uint8Array<ArrayBuffer> {
+  // Not yet in the standard library's types, three times as fast as atob() where it exists.
+  const native = (Uint8Array as unknown as {
+    fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
+  }).fromBase64;
+  if (native !== undefined) return native(MODULE_BASE64);
+  const text = atob(MODULE_BASE64);
+  const bytes = new Uint8Array(MODULE_SIZE);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+type RawFunction = (...args: readonly unknown[]) => number;
+
+class Instance implements Core {
+  readonly exports: CoreExports;
+  readonly memory: WebAssembly.Memory;
+  crashed = false;
+
+  static async create(module?: WebAssembly.Module): Promise<Instance> {
+    const compiled = module ?? await compileCore();
+    try {
+      return new Instance(await WebAssembly.instantiate(compiled));
+    } catch (cause) {
+      throw loadFailed(cause);
+    }
+  }
+
+  constructor(instance: WebAssembly.Instance) {
+    const guarded: Record<string, RawFunction> = {};
+    for (const [name, value] of Object.entries(instance.exports)) {
+      if (typeof value === "function") {
+        guarded[name] = this.#guard(name, value as RawFunction);
+      }
+    }
+    this.exports = guarded as unknown as CoreExports;
+    this.memory = instance.exports["memory"] as WebAssembly.Memory;
+  }
+
+  alloc(size: number): number {
+    // An address at or above 2 GiB cannot occur, so the signed result of the engine is the address.
+    const pointer = this.exports.fb_alloc(size);
+    if (pointer === 0) {
+      throw new CoreError(
+        "wasm.no-memory",
+        `Cannot take ${size} bytes of linear memory: ${this.memory.buffer.byteLength} bytes are in use, expected at most 1073741824`,
+        { facts: { size, inUse: this.memory.buffer.byteLength } },
+      );
+    }
+    return pointer;
+  }
+
+  free(pointer: number): void {
+    if (!this.crashed) this.exports.fb_free(pointer);
+  }
+
+  view(pointer: number, size: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer as ArrayBuffer, pointer, size);
+  }
+
+  /** Eight parameters, not a rest array: this is called for every block read. */
+  #guard(name: string, raw: RawFunction): RawFunction {
+    return (a, b, c, d, e, f, g, h) => {
+      if (this.crashed) throw crash(name, undefined);
+      try {
+        return raw(a, b, c, d, e, f, g, h);
+      } catch (cause) {
+        this.crashed = true;
+        throw crash(name, cause);
+      }
+    };
+  }
+}
+
+function crash(name: string, cause: unknown): CoreError {
+  return new CoreError(
+    "wasm.crashed",
+    `Cannot finish ${name} in the WASM core: ${
+      cause instanceof Error ? cause.message : "it crashed before"
+    }; this is a bug of fastboop, please report it with the input`,
+    { facts: { function: name }, cause },
+  );
+}

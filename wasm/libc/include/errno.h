@@ -1,0 +1,1 @@
+/* Included by upstream sources that use it only where there are files or threads. */

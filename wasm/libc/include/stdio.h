@@ -1,0 +1,1 @@
+/* Included by upstream sources that print only in builds for debugging. */
