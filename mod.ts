@@ -14,3 +14,4 @@ export * from "./src/block/read_exactly.ts";
 export * from "./src/block/record.ts";
 export * from "./src/block/slice.ts";
 export type * from "./src/fs/filesystem.ts";
+export * from "./src/fs/open_paths.ts";

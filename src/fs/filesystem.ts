@@ -53,6 +53,8 @@ export interface InodeSource {
   /** Bytes. */
   readonly blockSize: number;
   readonly identity: string;
+  /** Names of the on-disk features in use, as the format's own tools print them. */
+  readonly features?: readonly string[];
   /** Number of the root directory's inode. */
   readonly rootNumber: number;
   /** Reads one inode. */
@@ -107,6 +109,11 @@ export interface FileSystem {
   readLink(path: string, options?: ReadOptions): Promise<string>;
   /** Content of a regular file, links followed. */
   open(path: string, options?: ReadOptions): Promise<BlockReader>;
-  /** `path` and everything below it, parents before children; links are yielded, not followed. */
+  /**
+   * `path` and everything below it, parents before children; links are yielded, not followed.
+   *
+   * @throws {FormatError} `fs.directory-loop`, `fs.directory-shared` (a directory with two names),
+   * `fs.too-deep` (more than 2048 levels), `fs.bad-name`: the image is damaged.
+   */
   walk(path?: string, options?: ReadOptions): AsyncIterable<WalkEntry>;
 }
