@@ -1,3 +1,8 @@
+import fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openFile } from "../../src/adapters/node/file.ts";
+import { openBlob } from "../../src/block/blob.ts";
 import { withCache } from "../../src/block/cache.ts";
 import { openMemory } from "../../src/block/memory.ts";
 import type { BlockReader } from "../../src/block/reader.ts";
@@ -10,6 +15,26 @@ blockReaderConformance(
   "openMemory()",
   (bytes) => Promise.resolve({ reader: openMemory(bytes) }),
 );
+
+blockReaderConformance(
+  "openBlob() of a Blob",
+  (bytes) => Promise.resolve({ reader: openBlob(new Blob([bytes])) }),
+);
+blockReaderConformance("openBlob() of a File", (bytes) => {
+  const file = new File([bytes], "image", { lastModified: 1 });
+  return Promise.resolve({ reader: openBlob(file) });
+});
+blockReaderConformance("openFile()", async (bytes) => {
+  const folder = await fs.mkdtemp(join(tmpdir(), "reader-"));
+  const path = join(folder, "image");
+  await fs.writeFile(path, bytes);
+  const reader = await openFile(path);
+  const close = async () => {
+    await reader.close();
+    await fs.rm(folder, { recursive: true });
+  };
+  return { reader, close };
+});
 
 /** The suite over memory, and over a source that misbehaves. */
 function wrapper(name: string, over: (source: BlockReader) => BlockReader) {
