@@ -111,6 +111,12 @@ const LZMA_FLAGS = [
   `-I${CACHE}/sources/xz-5.8.1/src/common`,
 ];
 
+const LZ4_FLAGS = [
+  "-DLZ4_FAST_DEC_LOOP=1",
+  "-DLZ4_FORCE_MEMORY_ACCESS=1",
+  "-DXXH_NAMESPACE=LZ4_",
+];
+
 const ZSTD_FLAGS = [
   "-DZSTD_DISABLE_ASM=1",
   "-DZSTD_LEGACY_SUPPORT=0",
@@ -122,11 +128,11 @@ const ZSTD_FLAGS = [
   "-DZSTD_STRIP_ERROR_STRINGS=1",
 ];
 
-/** Levels 1 to 4 suffice to send a kernel; the slower strategies are 120 KiB of code. */
+/** The fast strategy suffices to send a kernel; the slower ones are 150 KiB of code. */
 const ZSTD_COMPRESS_FLAGS = [
   ...ZSTD_FLAGS,
-  "-O2",
-  ...["GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"]
+  "-Os",
+  ...["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"]
     .map((name) => `-DZSTD_EXCLUDE_${name}_BLOCK_COMPRESSOR`),
 ];
 
@@ -160,20 +166,23 @@ async function groups(): Promise<Group[]> {
         "crc32.c",
         "deflate_compress.c",
         "deflate_decompress.c",
+        "gzip_compress.c",
         "utils.c",
+        "zlib_compress.c",
       ],
       flags: ["-O2"],
     },
     {
       folder: "lz4-1.10.0/lib",
       upstream: true,
-      files: ["lz4.c", "lz4frame.c", "lz4hc.c", "xxhash.c"],
-      flags: [
-        "-O3",
-        "-DLZ4_FAST_DEC_LOOP=1",
-        "-DLZ4_FORCE_MEMORY_ACCESS=1",
-        "-DXXH_NAMESPACE=LZ4_",
-      ],
+      files: ["lz4.c", "xxhash.c"],
+      flags: ["-O3", ...LZ4_FLAGS],
+    },
+    {
+      folder: "lz4-1.10.0/lib",
+      upstream: true,
+      files: ["lz4frame.c", "lz4hc.c"],
+      flags: ["-Os", ...LZ4_FLAGS],
     },
     {
       folder: ZSTD,
@@ -354,6 +363,7 @@ export async function buildWasm(): Promise<Built> {
     `--max-memory=${MEMORY_LIMIT}`,
     "-O2",
     "--fatal-warnings",
+    `-Map=${CACHE}/core.map`, // what takes how much room
     "-o",
     linked,
     ...objects,

@@ -29,6 +29,7 @@ enum fb_status {
 	FB_UNSUPPORTED = -5,  /* a feature of the format that is not built in */
 	FB_BAD_ARGUMENT = -6, /* the caller's mistake */
 	FB_CHECKSUM = -7,     /* a check sum in the input does not fit the data */
+	FB_MEMORY_LIMIT_REACHED = -8, /* decoding takes more memory than the caller allows */
 };
 
 /* --- memory ------------------------------------------------------------------------------- */
@@ -42,6 +43,110 @@ enum fb_status {
 /* Gives size bytes aligned to 16, or NULL. */
 void *FB_EXPORT(fb_alloc)(size_t size);
 void FB_EXPORT(fb_free)(void *pointer);
+
+/* --- check sums --------------------------------------------------------------------------- */
+
+/* Both go on from the sum of what came before, 0 at the start. */
+uint32_t FB_EXPORT(fb_crc32)(uint32_t sum, const uint8_t *in, size_t size);
+uint32_t FB_EXPORT(fb_crc32c)(uint32_t sum, const uint8_t *in, size_t size);
+
+/* --- whole buffers ------------------------------------------------------------------------- */
+
+/* What a call used of its input and made of its output. */
+struct fb_progress {
+	uint32_t consumed;
+	uint32_t produced;
+};
+
+enum fb_wrapper {
+	FB_RAW = 0, /* DEFLATE alone, RFC 1951 */
+	FB_ZLIB = 1, /* RFC 1950 */
+	FB_GZIP = 2, /* RFC 1952: one member */
+};
+
+/* The most bytes that size bytes can become. */
+size_t FB_EXPORT(fb_deflate_bound)(size_t size);
+size_t FB_EXPORT(fb_lz4_bound)(size_t size);
+size_t FB_EXPORT(fb_lz4_frame_bound)(size_t size);
+size_t FB_EXPORT(fb_zstd_bound)(size_t size);
+
+/*
+ * Compress a whole buffer. out_size must be at least the bound. Levels: DEFLATE 0 to 9, LZ4 1 (fast)
+ * and 3 to 12 (high compression), zstd 1 to 3. Return the size of the output.
+ */
+int FB_EXPORT(fb_deflate)(int wrapper, int level, const uint8_t *in, size_t in_size, uint8_t *out,
+                          size_t out_size);
+int FB_EXPORT(fb_lz4_encode)(int level, const uint8_t *in, size_t in_size, uint8_t *out,
+                             size_t out_size);
+int FB_EXPORT(fb_lz4_frame_encode)(int level, const uint8_t *in, size_t in_size, uint8_t *out,
+                                   size_t out_size);
+int FB_EXPORT(fb_zstd_encode)(int level, const uint8_t *in, size_t in_size, uint8_t *out,
+                              size_t out_size);
+
+/*
+ * Decodes one gzip member, zlib stream or raw DEFLATE stream, check sums included. FB_OUTPUT_LIMIT
+ * when out is too small: nothing is kept, call again with more space. It tells truncated input
+ * apart from damaged only in the wrapper; a stream tells more.
+ */
+int FB_EXPORT(fb_inflate_whole)(int wrapper, const uint8_t *in, size_t in_size, uint8_t *out,
+                                size_t out_size, struct fb_progress *progress);
+
+/*
+ * Decodes one LZ4 block. partial == 0: it must end with the input, FB_DAMAGED when it does not or
+ * needs more than out_size bytes. partial != 0: stops when out is full. Returns the bytes decoded.
+ */
+int FB_EXPORT(fb_lz4_decode)(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size,
+                             int partial);
+
+/* --- streams ------------------------------------------------------------------------------- */
+
+enum fb_stream_kind {
+	FB_STREAM_GZIP = 0,  /* members one after another, then zeros */
+	FB_STREAM_ZSTD = 1,  /* frames and skippable frames one after another */
+	FB_STREAM_LZ4 = 2,   /* LZ4 frames and skippable frames one after another */
+	FB_STREAM_XZ = 3,    /* xz streams one after another, with padding */
+	FB_STREAM_XZ_BLOCK = 4, /* one block of an xz stream; option is the lzma_check of the stream */
+	FB_STREAM_RAW = 5,   /* DEFLATE alone */
+	FB_STREAM_ZLIB = 6,
+};
+
+struct fb_stream;
+
+/*
+ * Makes a decoder; memory_limit bounds what it takes for its dictionary or window. Most of its memory
+ * is taken when the header of the data has been seen. NULL when there is no memory.
+ */
+struct fb_stream *FB_EXPORT(fb_stream_open)(int kind, int option, uint32_t memory_limit);
+void FB_EXPORT(fb_stream_close)(struct fb_stream *stream);
+
+/*
+ * Decodes what it can. finish != 0: no input follows this. Returns 1 when all ended as it should, which
+ * containers that may repeat only do once finish is set; FB_OK when it wants more input or space.
+ */
+int FB_EXPORT(fb_stream_run)(struct fb_stream *stream, const uint8_t *in, size_t in_size, uint8_t *out,
+                             size_t out_size, int finish, struct fb_progress *progress);
+
+/* --- cpio ---------------------------------------------------------------------------------- */
+
+/* One entry to pack; its name, name_size bytes without a zero, follows, padded to 4 bytes. */
+struct fb_cpio_record {
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t link_count;
+	uint32_t mtime;
+	uint32_t data_size;
+	uint32_t rdev_major;
+	uint32_t rdev_minor;
+	uint32_t name_size;
+};
+
+/*
+ * Writes the newc headers of a whole archive in one pass, the trailer included: for each entry 110
+ * bytes of header, the name, a zero, zeros up to a multiple of 4. Inode numbers count from 1. The
+ * data goes in between, which the caller does. Returns the bytes written.
+ */
+int FB_EXPORT(fb_cpio_heads)(const uint8_t *records, size_t size, uint8_t *out, size_t out_size);
 
 /* --- one compressed block, as erofs stores it ---------------------------------------------- */
 

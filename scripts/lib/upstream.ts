@@ -49,6 +49,12 @@ const EDITS: readonly Edit[] = [
     replace: "typedef u64 machine_word_t;",
   },
   {
+    // Levels 10 to 12 take minutes for a kernel and 30 KiB of code.
+    file: "libdeflate-1.23/lib/deflate_compress.c",
+    find: "#define SUPPORT_NEAR_OPTIMAL_PARSING	1",
+    replace: "#define SUPPORT_NEAR_OPTIMAL_PARSING	0",
+  },
+  {
     file: "lz4-1.10.0/lib/lz4.c",
     find: "  typedef size_t reg_t;   /* 32-bits in x32 mode */",
     replace: "  typedef U64    reg_t;",
