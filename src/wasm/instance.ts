@@ -154,12 +154,12 @@ class Instance implements Core {
     return new Uint8Array(this.memory.buffer as ArrayBuffer, pointer, size);
   }
 
-  /** Eight parameters, not a rest array: this is called for every block read. */
+  /** Nine parameters, not a rest array: this is called for every block read. */
   #guard(name: string, raw: RawFunction): RawFunction {
-    return (a, b, c, d, e, f, g, h) => {
+    return (a, b, c, d, e, f, g, h, i) => {
       if (this.crashed) throw crash(name, undefined);
       try {
-        return raw(a, b, c, d, e, f, g, h);
+        return raw(a, b, c, d, e, f, g, h, i);
       } catch (cause) {
         this.crashed = true;
         throw crash(name, cause);
