@@ -8,8 +8,11 @@
 
 export * from "./src/errors.ts";
 export type * from "./src/block/reader.ts";
+export * from "./src/block/blob.ts";
 export * from "./src/block/cache.ts";
+export * from "./src/block/coalesce.ts";
 export * from "./src/block/memory.ts";
+export * from "./src/block/read_ahead.ts";
 export * from "./src/block/read_exactly.ts";
 export * from "./src/block/record.ts";
 export * from "./src/block/slice.ts";

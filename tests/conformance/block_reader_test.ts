@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { openFile } from "../../src/adapters/node/file.ts";
 import { openBlob } from "../../src/block/blob.ts";
 import { withCache } from "../../src/block/cache.ts";
+import { withCoalescing } from "../../src/block/coalesce.ts";
 import { openMemory } from "../../src/block/memory.ts";
 import type { BlockReader } from "../../src/block/reader.ts";
+import { withReadAhead } from "../../src/block/read_ahead.ts";
 import { withRecord } from "../../src/block/record.ts";
 import { withSlice } from "../../src/block/slice.ts";
 import { blockReaderConformance } from "./block_reader.ts";
@@ -70,4 +72,18 @@ wrapper(
 wrapper(
   "withCache() of pages larger than the reader",
   (source) => withCache(source, { maxBytes: 1 << 20, pageSize: 1 << 17 }),
+);
+wrapper("withCoalescing()", withCoalescing);
+wrapper("withReadAhead()", (source) => withReadAhead(source));
+wrapper(
+  "withReadAhead() of small windows",
+  (source) => withReadAhead(source, { min: 128, max: 4096, streams: 2 }),
+);
+wrapper(
+  "all wrappers together",
+  (source) => {
+    const ahead = withReadAhead(withCoalescing(source), { min: 512 });
+    const cached = withCache(ahead, { pageSize: 1024, maxBytes: 8192 });
+    return withSlice(withRecord(cached), { offset: 0 });
+  },
 );
