@@ -1,0 +1,180 @@
+/**
+ * What each command does. Results go to `output.result`; nothing here exits or reads `argv`.
+ *
+ * @module
+ */
+
+import { withReadAhead } from "../../block/read_ahead.ts";
+import { encodeName } from "../../bytes/text.ts";
+import { FormatError } from "../../errors.ts";
+import type { FileSystem, Inode } from "../../fs/filesystem.ts";
+import { inspectImage } from "../../image/inspect.ts";
+import { openImage } from "../../image/open_image.ts";
+import { openFile } from "../node/file.ts";
+import type { Command } from "./args.ts";
+import { helpText } from "./help.ts";
+import { formatInspection } from "./inspection.ts";
+import { formatLong, printable } from "./listing.ts";
+
+/** Where a command writes. */
+export interface Output {
+  /** Writes results; resolves when more may be written. */
+  result(bytes: Uint8Array): Promise<void>;
+  /** Results go to a terminal, which control characters in names would confuse. */
+  readonly terminal: boolean;
+  readonly version: string;
+}
+
+/** Bytes of a file that are read and written together. */
+const CAT_BYTES = 1 << 20;
+/** Bytes of a listing that are written together. */
+const LIST_BYTES = 1 << 16;
+
+/** Runs a command; rejects with its error. */
+export async function runCommand(
+  command: Command,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (command.kind) {
+    case "help":
+      return await text(output, helpText(command.topic));
+    case "version":
+      return await text(output, `fastboop ${output.version}\n`);
+    case "ls":
+      return await withImage(
+        command.image,
+        signal,
+        (files) => list(files, command, output, signal),
+      );
+    case "cat":
+      return await withImage(
+        command.image,
+        signal,
+        (files) => print(files, command.path, output, signal),
+      );
+    case "inspect":
+      return await withImage(command.image, signal, async (files, size) => {
+        const facts = {
+          image: command.image,
+          size,
+          ...await inspectImage(files, { signal }),
+        };
+        await text(
+          output,
+          command.json ? `${JSON.stringify(facts)}\n` : formatInspection(facts),
+        );
+      });
+    default:
+      return command satisfies never;
+  }
+}
+
+async function text(output: Output, content: string): Promise<void> {
+  await output.result(new TextEncoder().encode(content));
+}
+
+async function withImage(
+  path: string,
+  signal: AbortSignal,
+  use: (files: FileSystem, size: number) => Promise<void>,
+): Promise<void> {
+  const file = await openFile(path);
+  try {
+    await use(await openImage(withReadAhead(file), { signal }), file.size);
+  } finally {
+    await file.close();
+  }
+}
+
+async function list(
+  files: FileSystem,
+  command: Extract<Command, { kind: "ls" }>,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const { path, long, recursive } = command;
+  const lines = new LineBuffer(output);
+  const add = async (name: string, inode: Inode) => {
+    const shown = output.terminal ? printable(name) : name;
+    if (!long) return await lines.add(shown);
+    const target = inode.type === "symlink"
+      ? await files.source.readLink(inode, { signal })
+      : undefined;
+    const suffix = target === undefined
+      ? ""
+      : output.terminal
+      ? printable(target)
+      : target;
+    await lines.add(
+      formatLong(inode, shown, target === undefined ? undefined : suffix),
+    );
+  };
+  const top = await files.stat(path, { signal });
+  if (top.type !== "directory") await add(path, top);
+  else if (recursive) {
+    for await (const entry of files.walk(path, { signal })) {
+      await add(entry.path, entry.inode);
+    }
+  } else {
+    for await (const { name, number } of files.list(path, { signal })) {
+      if (long) await add(name, await files.source.inode(number, { signal }));
+      else await lines.add(output.terminal ? printable(name) : name);
+    }
+  }
+  await lines.flush();
+}
+
+/** Collects lines: one write a name would cost more than reading the image. */
+class LineBuffer {
+  readonly #output: Output;
+  #parts: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  async add(line: string): Promise<void> {
+    const bytes = encodeName(`${line}\n`);
+    this.#parts.push(bytes);
+    this.#size += bytes.length;
+    if (this.#size >= LIST_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const all = new Uint8Array(this.#size);
+    let at = 0;
+    for (const part of this.#parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    this.#parts = [];
+    this.#size = 0;
+    if (all.length > 0) await this.#output.result(all);
+  }
+}
+
+async function print(
+  files: FileSystem,
+  path: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const inode = await files.stat(path, { signal });
+  if (inode.type !== "file") {
+    throw new FormatError(
+      "fs.not-a-file",
+      `Cannot print "${path}" of "${files.identity}": found a ${inode.type}, expected a file; ` +
+        "see the directory with ls",
+      { facts: { path, type: inode.type } },
+    );
+  }
+  const content = files.source.open(inode);
+  for (let offset = 0; offset < content.size;) {
+    // the output may still hold the last buffer, so each piece has its own
+    const piece = new Uint8Array(Math.min(CAT_BYTES, content.size - offset));
+    offset += await content.read(offset, piece, { signal });
+    await output.result(piece);
+  }
+}
