@@ -31,6 +31,9 @@ export interface Core {
   view(pointer: number, size: number): Uint8Array<ArrayBuffer>;
 }
 
+/** `FB_MEMORY_LIMIT`: linear memory of one instance, bytes. */
+export const MEMORY_LIMIT = 1 << 30;
+
 let compiling: Promise<WebAssembly.Module> | undefined;
 let shared: Promise<Instance> | undefined;
 
@@ -135,11 +138,11 @@ class Instance implements Core {
 
   alloc(size: number): number {
     // An address at or above 2 GiB cannot occur, so the signed result of the engine is the address.
-    const pointer = this.exports.fb_alloc(size);
+    const pointer = size <= MEMORY_LIMIT ? this.exports.fb_alloc(size) : 0;
     if (pointer === 0) {
       throw new CoreError(
         "wasm.no-memory",
-        `Cannot take ${size} bytes of linear memory: ${this.memory.buffer.byteLength} bytes are in use, expected at most 1073741824`,
+        `Cannot take ${size} bytes of linear memory: ${this.memory.buffer.byteLength} bytes are in use, expected at most ${MEMORY_LIMIT}`,
         { facts: { size, inUse: this.memory.buffer.byteLength } },
       );
     }
