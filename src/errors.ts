@@ -19,15 +19,20 @@ export type ErrorFacts = Readonly<
 
 /** What every coded error can be given besides its code and message. */
 export interface CodedErrorOptions {
+  /** The values in the message. */
   readonly facts?: ErrorFacts;
+  /** The error below. */
   readonly cause?: unknown;
 }
 
 /** Base of all coded errors. Use {@linkcode isCoded} rather than `instanceof` across realms. */
 export abstract class CodedError extends Error {
+  /** Stable: choose help by it. */
   readonly code: ErrorCode;
+  /** The values in the message, for programs. */
   readonly facts: ErrorFacts;
 
+  /** Makes the error; its message says what could not be done, what was found and expected. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -41,11 +46,13 @@ export abstract class CodedError extends Error {
 
 /** Bytes could not be fetched from where they are kept: a file, a server, a browser's `File`. */
 export class ReadError extends CodedError {
+  /** Name of the class, as in the stack. */
   override readonly name = "ReadError";
 }
 
 /** Bytes were fetched but are not what the format demands, or use a feature we do not read. */
 export class FormatError extends CodedError {
+  /** Name of the class, as in the stack. */
   override readonly name = "FormatError";
 }
 

@@ -4,6 +4,30 @@
  * @module
  */
 
+// One listener for each signal however many wait: Node warns of more than 10 on one signal.
+const leavers = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `leave` when `signal` is aborted later on.
+ *
+ * @param leave Must not throw.
+ * @returns Call it when the wait is over.
+ */
+export function onAbort(signal: AbortSignal, leave: () => void): () => void {
+  let all = leavers.get(signal);
+  if (all === undefined) {
+    const those = all = new Set();
+    leavers.set(signal, those);
+    signal.addEventListener("abort", () => {
+      for (const leave of those) leave();
+      those.clear();
+    }, { once: true });
+  }
+  const those = all;
+  those.add(leave);
+  return () => those.delete(leave);
+}
+
 /**
  * Waits for `work`, or rejects with `signal.reason` as soon as `signal` says so.
  *
@@ -15,14 +39,20 @@ export function abortable<T>(
 ): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
     if (signal.aborted) {
       work.catch(() => {});
-      return leave();
+      return reject(signal.reason);
     }
-    signal.addEventListener("abort", leave, { once: true });
-    work.then(resolve, reject).finally(() =>
-      signal.removeEventListener("abort", leave)
+    const forget = onAbort(signal, () => reject(signal.reason));
+    work.then(
+      (value) => {
+        forget();
+        resolve(value);
+      },
+      (error) => {
+        forget();
+        reject(error);
+      },
     );
   });
 }

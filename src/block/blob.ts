@@ -30,8 +30,9 @@ export function openBlob(blob: Blob): BlockReader {
   if (!(blob instanceof Blob)) {
     throw new TypeError("Cannot open blob: expected a Blob or File");
   }
-  const name = "name" in blob ? String(blob.name) : "blob";
-  const identity = "lastModified" in blob
+  const isFile = blob instanceof File; // to have a name says nothing: in Bun every Blob does
+  const name = isFile ? blob.name : "blob";
+  const identity = isFile
     ? `file:${name}:${blob.size}:${blob.lastModified}`
     : `blob:${++opened}:${blob.size}`;
   return {

@@ -1,4 +1,5 @@
 import { ReadError } from "../errors.ts";
+import { onAbort } from "./abortable.ts";
 import { clampRead } from "./range.ts";
 import type { BlockReader, ReadOptions } from "./reader.ts";
 
@@ -66,7 +67,7 @@ class Passenger {
   readonly #resolve: () => void;
   readonly #reject: (reason: unknown) => void;
   readonly #flights = new Set<Flight>();
-  #leave: (() => void) | undefined;
+  #forget: () => void = () => {};
 
   constructor(
     offset: number,
@@ -85,8 +86,7 @@ class Passenger {
   board(flights: Flights): void {
     const { signal } = this;
     if (signal !== undefined) {
-      this.#leave = () => this.fail(signal.reason, flights);
-      signal.addEventListener("abort", this.#leave, { once: true });
+      this.#forget = onAbort(signal, () => this.fail(signal.reason, flights));
     }
     const taken = flights.cover(this);
     for (const flight of taken) {
@@ -107,23 +107,18 @@ class Passenger {
     if (!own) part.set(bytes);
     this.#flights.delete(flight);
     if (this.#flights.size > 0) return;
-    this.#forgetSignal();
+    this.#forget();
     this.#resolve();
   }
 
   fail(reason: unknown, flights: Flights): void {
-    this.#forgetSignal();
+    this.#forget();
     for (const flight of this.#flights) {
       flight.passengers.delete(this);
       if (flight.passengers.size === 0) flights.cancel(flight, reason);
     }
     this.#flights.clear();
     this.#reject(reason);
-  }
-
-  #forgetSignal(): void {
-    if (this.#leave === undefined) return;
-    this.signal?.removeEventListener("abort", this.#leave);
   }
 }
 

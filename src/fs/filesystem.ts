@@ -22,15 +22,19 @@ export type FileType =
 export interface Inode {
   /** The format's own number, unique within the file system. */
   readonly number: number;
+  /** What it is. */
   readonly type: FileType;
   /** Bytes of the content; of a link, the bytes of its target. */
   readonly size: number;
   /** Permission, set-id and sticky bits: `mode & 0o7777`. */
   readonly mode: number;
+  /** Owner. */
   readonly uid: number;
+  /** Group. */
   readonly gid: number;
   /** Seconds since 1970-01-01 UTC. */
   readonly mtime: number;
+  /** Names it has, as the inode states. */
   readonly linkCount: number;
   /** Device number as Linux encodes it (`new_encode_dev`); only of devices. */
   readonly rdev?: number;
@@ -52,6 +56,7 @@ export interface InodeSource {
   readonly kind: string;
   /** Bytes. */
   readonly blockSize: number;
+  /** Names the content, as that of a reader does. */
   readonly identity: string;
   /** Names of the on-disk features in use, as the format's own tools print them. */
   readonly features?: readonly string[];
@@ -77,6 +82,7 @@ export interface InodeSource {
 export interface WalkEntry {
   /** Absolute within the file system: `/usr/bin/env`; the start is given as the caller named it. */
   readonly path: string;
+  /** Its attributes. */
   readonly inode: Inode;
 }
 
@@ -90,8 +96,11 @@ export interface WalkEntry {
  * over 4095 bytes), beside what the format throws.
  */
 export interface FileSystem {
+  /** The format, for people: `erofs`, `ext4`. */
   readonly kind: string;
+  /** Bytes. */
   readonly blockSize: number;
+  /** Names the content, as that of a reader does. */
   readonly identity: string;
   /** The format below, for what paths cannot say. */
   readonly source: InodeSource;
