@@ -11,27 +11,36 @@ import {
   type Format,
 } from "./call.ts";
 import { CoreError } from "./errors.ts";
-import { PROGRESS_SIZE, Status, type StreamKind } from "./exports.ts";
+import { Status, type StreamKind } from "./exports.ts";
 import type { Core } from "./instance.ts";
 
 const INPUT_SIZE = 64 << 10;
 const OUTPUT_SIZE = 256 << 10;
+/** With room for a whole block of 4 MiB on both sides, LZ4 decodes without copies of its own. */
+const LARGE_SIZE = 4 << 20;
 
 /** Buffers that all decoders of an instance use in turn: each call is synchronous. */
 interface Window {
   readonly input: number;
+  readonly inputSize: number;
   readonly output: number;
+  readonly outputSize: number;
   readonly progress: number;
 }
 
-const windows = new WeakMap<Core, Window>();
+const smallWindows = new WeakMap<Core, Window>();
+const largeWindows = new WeakMap<Core, Window>();
 
-function windowOf(core: Core): Window {
+function windowOf(core: Core, large: boolean): Window {
+  const windows = large ? largeWindows : smallWindows;
   let window = windows.get(core);
   if (window === undefined) {
-    const input = core.alloc(INPUT_SIZE + OUTPUT_SIZE + PROGRESS_SIZE);
-    const output = input + INPUT_SIZE;
-    window = { input, output, progress: output + OUTPUT_SIZE };
+    const inputSize = large ? LARGE_SIZE : INPUT_SIZE;
+    const outputSize = large ? LARGE_SIZE : OUTPUT_SIZE;
+    const progress = core.alloc(16 + inputSize + outputSize);
+    const input = progress + 16;
+    const output = input + inputSize;
+    window = { input, inputSize, output, outputSize, progress };
     windows.set(core, window);
   }
   return window;
@@ -47,6 +56,8 @@ export interface DecoderSpec {
   readonly maxSize: number;
   /** Bytes for the dictionary or window. */
   readonly memoryLimit: number;
+  /** Work in pieces of 4 MiB, which takes 8 MiB once for all such decoders of an instance. */
+  readonly large?: boolean;
 }
 
 // A decoder that was dropped without close() gives its memory back when it is collected.
@@ -70,11 +81,16 @@ class Held {
   }
 }
 
+type Take = (piece: Uint8Array) => void;
+
 /** One decoder. It holds memory of the core until {@linkcode Decoder.close}. */
 export class Decoder {
   readonly #core: Core;
   readonly #spec: DecoderSpec;
   readonly #held: Held;
+  readonly #window: Window;
+  /** True when more output may come without more input. */
+  pending = false;
   #consumed = 0;
   #produced = 0;
   #ended = false;
@@ -82,7 +98,7 @@ export class Decoder {
   constructor(core: Core, spec: DecoderSpec) {
     checkSize("maxSize", spec.maxSize);
     checkSize("memoryLimit", spec.memoryLimit);
-    windowOf(core);
+    this.#window = windowOf(core, spec.large ?? false);
     const pointer = core.exports.fb_stream_open(
       spec.kind,
       spec.option ?? 0,
@@ -104,75 +120,70 @@ export class Decoder {
    * Decodes `data`, calling `take` with each piece of output. The piece is a view of the core's
    * memory: copy it before returning, and call no codec meanwhile.
    */
-  push(data: Uint8Array, take: (piece: Uint8Array) => void): void {
-    let at = 0;
-    while (at < data.length && !this.#ended) {
-      at += this.step(data.subarray(at, at + INPUT_SIZE), false, take);
-    }
-    if (at < data.length) {
-      throw failure({
-        format: this.#spec.format,
-        status: Status.DAMAGED,
-        offset: this.#consumed,
-      });
+  push(data: Uint8Array, take: Take): void {
+    const { inputSize } = this.#window;
+    for (let at = 0; at < data.length; at += inputSize) {
+      const piece = data.subarray(at, at + inputSize);
+      this.#load(piece);
+      for (let done = 0; done < piece.length || this.pending;) {
+        done += this.#run(done, piece.length - done, false, take);
+      }
     }
   }
 
   /** Ends the input. Throws when the data is not complete. */
-  finish(take: (piece: Uint8Array) => void): void {
-    while (!this.#ended) this.step(new Uint8Array(0), true, take);
+  finish(take: Take): void {
+    while (!this.#ended) this.#run(0, 0, true, take);
   }
 
-  /** True when more output may come without more input. */
-  pending = false;
+  /** One call of the core, at most 64 KiB in and 256 KiB out. Returns the bytes consumed. */
+  step(data: Uint8Array, finish: boolean, take: Take): number {
+    const piece = data.subarray(0, this.#window.inputSize);
+    this.#load(piece);
+    return this.#run(0, piece.length, finish, take);
+  }
 
-  /** One call of the core: at most 64 KiB in and 256 KiB out. Returns the bytes consumed. */
-  step(
-    data: Uint8Array,
-    finish: boolean,
-    take: (piece: Uint8Array) => void,
-  ): number {
-    const core = this.#core, { format, maxSize } = this.#spec;
-    const { input, output, progress } = windowOf(core);
-    core.view(input, data.length).set(data);
+  #load(piece: Uint8Array): void {
+    this.#core.view(this.#window.input, piece.length).set(piece);
+  }
+
+  #run(at: number, size: number, finish: boolean, take: Take): number {
+    const core = this.#core, { maxSize } = this.#spec;
+    const { input, output, outputSize, progress } = this.#window;
     // One byte more than is allowed, to tell the limit reached from the limit passed.
-    const space = Math.min(OUTPUT_SIZE, maxSize - this.#produced + 1);
-    const status = core.exports.fb_stream_run(
-      this.#held.pointer,
-      input,
-      data.length,
-      output,
-      space,
-      finish ? 1 : 0,
-      progress,
-    );
+    const space = Math.min(outputSize, maxSize - this.#produced + 1);
+    const status = this.#ended
+      ? Status.DAMAGED // more data after what ends for good
+      : core.exports.fb_stream_run(
+        this.#held.pointer,
+        input + at,
+        size,
+        output,
+        space,
+        finish ? 1 : 0,
+        progress,
+      );
+    if (status < 0) throw this.#failure(status, this.#consumed + size);
     const [consumed = 0, produced = 0] = new Uint32Array(
       core.memory.buffer,
       progress,
       2,
     );
-    this.#consumed += status < 0 ? data.length : consumed;
-    this.#produced += status < 0 ? 0 : produced;
-    if (status < 0 || this.#produced > maxSize) {
-      throw failure({
-        ...this.#spec,
-        status: status < 0 ? status : Status.OUTPUT_LIMIT,
-        offset: this.#consumed,
-      });
-    }
+    this.#consumed += consumed;
+    this.#produced += produced;
+    if (this.#produced > maxSize) throw this.#failure(Status.OUTPUT_LIMIT);
     if (produced > 0) take(core.view(output, produced));
     this.#ended = status > 0;
-    this.pending = produced === space;
+    this.pending = produced === space && !this.#ended;
     if (consumed === 0 && produced === 0 && !this.#ended) {
-      if (finish || data.length > 0) {
-        throw failure({
-          format,
-          status: finish ? Status.TRUNCATED : Status.DAMAGED,
-          offset: this.#consumed,
-        });
-      }
+      if (finish) throw this.#failure(Status.TRUNCATED);
+      if (size > 0) throw this.#failure(Status.DAMAGED);
     }
     return consumed;
+  }
+
+  #failure(status: number, offset = this.#consumed): Error {
+    return failure({ ...this.#spec, status, offset });
   }
 
   get ended(): boolean {
@@ -211,8 +222,8 @@ export async function decodeWhole(
   }
 }
 
-/** Collects pieces in a buffer that doubles, never beyond a limit. */
-class Sink {
+/** Collects pieces in a buffer that doubles, never beyond a limit: room not used is never touched. */
+export class Sink {
   readonly #limit: number;
   #buffer: Bytes;
   #size = 0;
@@ -234,9 +245,10 @@ class Sink {
     this.#size = size;
   }
 
+  /** What came. With little room left over it is a view of the buffer rather than a copy. */
   bytes(): Bytes {
-    return this.#size === this.#buffer.length
-      ? this.#buffer
+    return this.#size >= this.#buffer.length * 0.75
+      ? this.#buffer.subarray(0, this.#size)
       : this.#buffer.slice(0, this.#size);
   }
 }
@@ -279,10 +291,7 @@ export function decoderStream(
         await new Promise<void>((resolve) => wanted = resolve);
       }
       if (done) return;
-      if (decoder.ended && at < data.length) {
-        throw failure({ format: spec.format, status: Status.DAMAGED });
-      }
-      at += decoder.step(data.subarray(at, at + INPUT_SIZE), finish, take);
+      at += decoder.step(data.subarray(at), finish, take);
     } while (at < data.length || decoder.pending || finish && !decoder.ended);
   };
 

@@ -11,7 +11,7 @@ import {
   failure,
   withMemory,
 } from "./call.ts";
-import { decoderStream, decodeWhole } from "./decoder.ts";
+import { decoderStream, decodeWhole, Sink } from "./decoder.ts";
 import { Status, StreamKind } from "./exports.ts";
 
 const LEGACY_MAGIC = 0x184c2102;
@@ -91,7 +91,7 @@ function frameSpec(maxSize: number) {
 
 /**
  * Decompresses LZ4 frames, one or more, skippable frames among them. Check sums are verified where
- * there are any. Linear memory: at most 9 MiB.
+ * there are any. Linear memory: at most 17 MiB, half of it kept for the next call.
  *
  * @param options.maxSize Bytes of output at which it fails.
  * @throws {FormatError} `lz4.damaged`, `lz4.truncated`, `lz4.checksum-mismatch`, `lz4.unsupported`,
@@ -108,7 +108,7 @@ export async function lz4FrameDecode(
     view.getUint32(0, true) === FRAME_MAGIC && (view.getUint8(4) & 8) !== 0;
   return await decodeWhole(
     data,
-    frameSpec(options.maxSize),
+    { ...frameSpec(options.maxSize), large: data.length > 64 << 10 },
     claims ? Number(view.getBigUint64(6, true)) : data.length * 2,
   );
 }
@@ -182,7 +182,7 @@ export async function lz4LegacyDecode(
     const largest = core.exports.fb_lz4_bound(LEGACY_BLOCK);
     const input = memory.take(Math.min(data.length, largest));
     const output = memory.take(LEGACY_BLOCK);
-    const parts: Bytes[] = [];
+    const sink = new Sink(Math.min(maxSize, data.length * 2), maxSize);
     let at = 4, total = 0;
     while (data.length - at >= 4) {
       const size = view.getUint32(at, true);
@@ -208,7 +208,7 @@ export async function lz4LegacyDecode(
       if (got < 0) throw fault(got, at);
       total += got;
       if (total > maxSize) throw fault(Status.OUTPUT_LIMIT, at);
-      parts.push(core.view(output, got).slice());
+      sink.add(core.view(output, got));
     }
     const trailing = data.length - at;
     if (trailing > 0 && trailing < 4) {
@@ -217,7 +217,7 @@ export async function lz4LegacyDecode(
         throw fault(Status.TRUNCATED, data.length);
       }
     }
-    return join(parts);
+    return sink.bytes();
   });
 }
 
