@@ -18,3 +18,12 @@ export * from "./src/block/record.ts";
 export * from "./src/block/slice.ts";
 export type * from "./src/fs/filesystem.ts";
 export * from "./src/fs/open_paths.ts";
+export {
+  type ErofsFileSystem,
+  type ErofsOptions,
+  type ErofsSource,
+  openErofs,
+} from "./src/format/erofs/open.ts";
+export type { Superblock as ErofsSuperblock } from "./src/format/erofs/superblock.ts";
+export * from "./src/image/inspect.ts";
+export * from "./src/image/open_image.ts";

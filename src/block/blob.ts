@@ -38,6 +38,7 @@ export function openBlob(blob: Blob): BlockReader {
   return {
     blockSize: 4096,
     size: blob.size,
+    name,
     identity,
     async read(
       offset: number,

@@ -72,6 +72,7 @@ interface Page {
 class PageCache implements CachedReader {
   readonly blockSize: number;
   readonly size: number;
+  readonly name: string;
   readonly identity: string;
   readonly pageSize: number;
   readonly #inner: BlockReader;
@@ -86,6 +87,7 @@ class PageCache implements CachedReader {
     this.#inner = inner;
     this.blockSize = inner.blockSize;
     this.size = inner.size;
+    this.name = inner.name;
     this.identity = inner.identity;
     this.pageSize = pageSize;
     this.#maxPages = Math.floor(maxBytes / pageSize);

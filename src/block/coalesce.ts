@@ -31,6 +31,7 @@ export function withCoalescing(reader: BlockReader): BlockReader {
   return {
     blockSize: reader.blockSize,
     size: reader.size,
+    name: reader.name,
     identity: reader.identity,
     async read(
       offset: number,
@@ -221,7 +222,7 @@ function cutShort(
     "read.past-end",
     `Cannot read ${
       end - start
-    } bytes at byte ${start} of "${reader.identity}": found ${found} bytes, expected ${
+    } bytes at byte ${start} of "${reader.name}": found ${found} bytes, expected ${
       end - start
     }; it may be cut short`,
     {

@@ -3,6 +3,8 @@ import { checkPowerOfTwo, clampRead } from "./range.ts";
 
 /** What {@linkcode openMemory} can be told. */
 export interface MemoryOptions {
+  /** What messages call it; `memory` when absent. */
+  readonly name?: string | undefined;
   /** Name of the content; without it a name that no other reader of this process has. */
   readonly identity?: string | undefined;
   /** Preferred alignment in bytes, a power of two; 512 when absent. */
@@ -39,6 +41,7 @@ export function openMemory(
   const identity = options.identity ?? `memory:${++opened}:${bytes.length}`;
   return {
     blockSize,
+    name: options.name ?? "memory",
     identity,
     size: bytes.length,
     // deno-lint-ignore require-await -- throwing must reject

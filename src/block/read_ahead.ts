@@ -83,6 +83,7 @@ interface Stream {
 class ReadAhead implements BlockReader {
   readonly blockSize: number;
   readonly size: number;
+  readonly name: string;
   readonly identity: string;
   readonly #inner: BlockReader;
   readonly #min: number;
@@ -95,6 +96,7 @@ class ReadAhead implements BlockReader {
     this.#inner = inner;
     this.blockSize = inner.blockSize;
     this.size = inner.size;
+    this.name = inner.name;
     this.identity = inner.identity;
     this.#min = min;
     this.#max = max;

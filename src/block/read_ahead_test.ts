@@ -18,6 +18,7 @@ function huge(size = 200_000_000): BlockReader {
   return {
     blockSize: 4096,
     size,
+    name: "huge",
     identity: "huge",
     read(offset, into) {
       const count = Math.max(0, Math.min(into.length, size - offset));
@@ -146,6 +147,7 @@ test("withReadAhead() keeps errors ahead from those who did not ask", async () =
   const failing: BlockReader = {
     blockSize: source.blockSize,
     size: source.size,
+    name: source.name,
     identity: source.identity,
     read(offset, into, options) {
       if (offset + into.length > bad) source.failures = 1;

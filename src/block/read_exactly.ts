@@ -59,7 +59,7 @@ function pastEnd(
 ): ReadError {
   return new ReadError(
     "read.past-end",
-    `Cannot read ${size} bytes at byte ${offset} of "${reader.identity}": found ${found} bytes, expected ${size}; it may be cut short`,
+    `Cannot read ${size} bytes at byte ${offset} of "${reader.name}": found ${found} bytes, expected ${size}; it may be cut short`,
     {
       facts: {
         identity: reader.identity,

@@ -20,6 +20,8 @@ export interface BlockReader {
   readonly blockSize: number;
   /** Bytes in all. */
   readonly size: number;
+  /** What people call it, for messages: a path or a link as it was given. */
+  readonly name: string;
   /** Names the content, not only the place: it differs when the bytes may differ. */
   readonly identity: string;
   /**

@@ -39,6 +39,7 @@ export function withRecord(reader: BlockReader): RecordingReader {
   return {
     blockSize: reader.blockSize,
     size: reader.size,
+    name: reader.name,
     identity: reader.identity,
     report,
     reset(): void {

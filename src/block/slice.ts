@@ -34,7 +34,7 @@ export function withSlice(
   const size = checkCount("size", options.size ?? reader.size - start);
   if (start + size > reader.size) {
     throw new RangeError(
-      `Cannot slice "${reader.identity}": bytes ${start} to ${
+      `Cannot slice "${reader.name}": bytes ${start} to ${
         start + size
       } are outside its ${reader.size} bytes`,
     );
@@ -44,6 +44,7 @@ export function withSlice(
   return {
     blockSize,
     size,
+    name: reader.name,
     identity: `${reader.identity}|slice:${start}+${size}`,
     async read(
       offset: number,

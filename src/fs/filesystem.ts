@@ -56,6 +56,8 @@ export interface InodeSource {
   readonly kind: string;
   /** Bytes. */
   readonly blockSize: number;
+  /** What people call the image, for messages. */
+  readonly name: string;
   /** Names the content, as that of a reader does. */
   readonly identity: string;
   /** Names of the on-disk features in use, as the format's own tools print them. */
@@ -100,6 +102,8 @@ export interface FileSystem {
   readonly kind: string;
   /** Bytes. */
   readonly blockSize: number;
+  /** What people call the image, for messages. */
+  readonly name: string;
   /** Names the content, as that of a reader does. */
   readonly identity: string;
   /** The format below, for what paths cannot say. */

@@ -52,6 +52,7 @@ let made = 0;
 export class MemorySource implements InodeSource {
   readonly kind = "memory";
   readonly blockSize = 512;
+  readonly name = "memory";
   readonly identity = `memory-source:${++made}`;
   readonly rootNumber: number;
   /** Calls so far, for tests of caches. */
@@ -177,6 +178,7 @@ export class MemorySource implements InodeSource {
 
   open(file: Inode): BlockReader {
     return openMemory(this.#node(file.number).content, {
+      name: this.name,
       identity: `${this.identity}|inode:${file.number}`,
     });
   }

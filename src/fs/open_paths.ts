@@ -67,6 +67,7 @@ interface Place {
 class PathFileSystem implements FileSystem {
   readonly kind: string;
   readonly blockSize: number;
+  readonly name: string;
   readonly identity: string;
   readonly source: InodeSource;
   readonly #inodes: Recent<number, Inode>;
@@ -77,6 +78,7 @@ class PathFileSystem implements FileSystem {
     this.source = source;
     this.kind = source.kind;
     this.blockSize = source.blockSize;
+    this.name = source.name;
     this.identity = source.identity;
     this.#inodes = new Recent(
       checkCount("maxInodes", options.maxInodes ?? 4096, 2),

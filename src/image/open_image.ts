@@ -22,14 +22,14 @@ export async function openImage(
   if (format === undefined) {
     throw new FormatError(
       "image.unknown-format",
-      `Cannot open "${image.identity}": no known format in its first ${size} bytes, ` +
+      `Cannot open "${image.name}": no known format in its first ${size} bytes, ` +
         "expected an erofs image; check that the download is complete",
       { facts: { size: image.size } },
     );
   }
   throw new FormatError(
     "image.unsupported-format",
-    `Cannot open "${image.identity}": found ${format}, expected an erofs image; ` +
+    `Cannot open "${image.name}": found ${format}, expected an erofs image; ` +
       "this version of fastboop reads erofs only",
     { facts: { format } },
   );

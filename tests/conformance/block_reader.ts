@@ -125,6 +125,7 @@ const cases = {
     );
     assert.equal(typeof reader.identity, "string");
     assert.notEqual(reader.identity, "");
+    assert.notEqual(reader.name, "");
     await Promise.resolve();
   },
   "fills a view without touching what is around it": async (reader) => {

@@ -24,6 +24,7 @@ let made = 0;
 export class ControlledSource implements BlockReader {
   readonly blockSize = 512;
   readonly size: number;
+  readonly name = "controlled";
   readonly identity = `controlled:${++made}`;
   /** Reads that began. */
   requests = 0;

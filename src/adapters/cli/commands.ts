@@ -165,7 +165,7 @@ async function print(
   if (inode.type !== "file") {
     throw new FormatError(
       "fs.not-a-file",
-      `Cannot print "${path}" of "${files.identity}": found a ${inode.type}, expected a file; ` +
+      `Cannot print "${path}" of "${files.name}": found a ${inode.type}, expected a file; ` +
         "see the directory with ls",
       { facts: { path, type: inode.type } },
     );

@@ -99,7 +99,7 @@ export async function openFile(
       options.signal?.throwIfAborted();
       const stats = fs.fstatSync(fd, { bigint: true });
       checkRegular(path, stats);
-      return new FileReader(fd, resolve(path), stats, isRemote(path));
+      return new FileReader(fd, path, stats, isRemote(path));
     } catch (error) {
       await close(fd);
       throw error;
@@ -112,6 +112,7 @@ export async function openFile(
 class FileReader implements ClosableReader {
   readonly blockSize = 4096;
   readonly size: number;
+  readonly name: string;
   readonly identity: string;
   readonly #fd: number;
   readonly #path: string;
@@ -137,8 +138,10 @@ class FileReader implements ClosableReader {
     this.#stats = stats;
     this.#remote = remote;
     this.size = Number(stats.size);
-    this.identity =
-      `file:${path}:${stats.size}:${stats.mtimeNs}:${stats.dev}-${stats.ino}`;
+    this.name = path;
+    this.identity = `file:${
+      resolve(path)
+    }:${stats.size}:${stats.mtimeNs}:${stats.dev}-${stats.ino}`;
   }
 
   async read(

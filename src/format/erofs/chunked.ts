@@ -109,6 +109,7 @@ export function openChunked(image: ErofsImage, inode: ErofsInode): BlockReader {
   return {
     blockSize,
     size,
+    name: image.data.name,
     identity: `${image.data.identity}#${inode.number}`,
     read,
   };

@@ -50,6 +50,7 @@ export function openCompressed(
 class CompressedReader implements BlockReader {
   readonly blockSize: number;
   readonly size: number;
+  readonly name: string;
   readonly identity: string;
   readonly #image: ErofsImage;
   readonly #inode: ErofsInode;
@@ -61,6 +62,7 @@ class CompressedReader implements BlockReader {
   constructor(image: ErofsImage, inode: ErofsInode) {
     this.blockSize = 2 ** image.superblock.blockBits;
     this.size = inode.size;
+    this.name = image.data.name;
     this.identity = `${image.data.identity}#${inode.number}`;
     this.#image = image;
     this.#inode = inode;

@@ -74,6 +74,7 @@ export function openFlat(
   return {
     blockSize,
     size,
+    name: image.data.name,
     identity: `${image.data.identity}#${inode.number}`,
     read,
   };

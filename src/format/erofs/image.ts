@@ -68,7 +68,7 @@ export function erofsError(
     : "the image is damaged";
   return new FormatError(
     code,
-    `Cannot read ${what} of "${image.data.identity}": ${found}; ${todo}`,
+    `Cannot read ${what} of "${image.data.name}": ${found}; ${todo}`,
     { facts, ...(cause === undefined ? {} : { cause }) },
   );
 }

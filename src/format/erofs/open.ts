@@ -119,6 +119,7 @@ const MAX_LINK_SIZE = 4096;
 class OpenErofs implements ErofsSource {
   readonly kind = "erofs";
   readonly blockSize: number;
+  readonly name: string;
   readonly identity: string;
   readonly rootNumber: number;
   readonly superblock: Superblock;
@@ -129,6 +130,7 @@ class OpenErofs implements ErofsSource {
   constructor(reader: BlockReader, parts: Omit<ErofsImage, "packed">) {
     const { superblock } = parts;
     this.blockSize = 2 ** superblock.blockBits;
+    this.name = reader.name;
     this.identity = reader.identity;
     this.rootNumber = superblock.rootNid;
     this.superblock = superblock;

@@ -69,7 +69,7 @@ export async function readSuperblock(
   parser: ErofsParser,
   options?: ReadOptions,
 ): Promise<Superblock> {
-  const where = `Cannot open erofs of "${image.identity}"`;
+  const where = `Cannot open erofs of "${image.name}"`;
   if (image.size < EROFS_SUPER_OFFSET + SUPERBLOCK_SIZE) {
     throw new FormatError(
       "erofs.truncated",
