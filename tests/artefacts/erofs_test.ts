@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import test from "node:test";
 import { findFixture, RECIPES } from "../../scripts/fixtures/all.ts";
-import { erofsTool } from "../../scripts/fixtures/erofs_tool.ts";
 import { readManifest } from "../../scripts/fixtures/manifest.ts";
 import { openFile } from "../../src/adapters/node/file.ts";
 import { withReadAhead } from "../../src/block/read_ahead.ts";
 import { withRecord } from "../../src/block/record.ts";
 import { openErofs } from "../../src/format/erofs/open.ts";
-import type { FileSystem } from "../../src/fs/filesystem.ts";
 import { inspectImage } from "../../src/image/inspect.ts";
+import { bootPaths, storedSize } from "../support/boot_files.ts";
 import { compareWithManifest } from "../support/compare.ts";
 
 const NAMES = [...RECIPES].map(({ name }) => name).filter((name) =>
@@ -71,20 +69,6 @@ fixtureTest(
   },
 );
 
-/** What a boot needs besides the kernel: modules of the phone's USB controller and of stage0. */
-const MODULES = [
-  "configfs",
-  "libcomposite",
-  "usb_f_fs",
-  "ublk_drv",
-  "overlay",
-  "erofs",
-  "dwc3",
-  "dwc3-qcom",
-  "phy-qcom-qusb2",
-  "phy-qcom-qmp-combo",
-];
-
 fixtureTest(
   DEBIAN,
   "kernel, modules.dep and 10 modules cost few bytes more than they have",
@@ -116,32 +100,3 @@ fixtureTest(
     }
   },
 );
-
-/** The kernel, its `modules.dep`, and {@linkcode MODULES} as `modules.dep` names them. */
-async function bootPaths(files: FileSystem): Promise<string[]> {
-  const { kernels } = await inspectImage(files);
-  const { image, modules } = kernels[0]!;
-  const index = await files.open(`${modules}/modules.dep`);
-  const bytes = new Uint8Array(index.size);
-  await index.read(0, bytes);
-  const lines = new TextDecoder().decode(bytes).split("\n");
-  const found = MODULES.map((name) => {
-    const line = lines.find((line) =>
-      line.split(":")[0]!.endsWith(`/${name}.ko.xz`)
-    );
-    assert.ok(line, `${name} is not in modules.dep`);
-    return `${modules}/${line.split(":")[0]}`;
-  });
-  return [image!, `${modules}/modules.dep`, ...found];
-}
-
-/** Bytes that a file takes in the image, as dump.erofs says. */
-function storedSize(image: string, path: string): number {
-  const [program, ...args] = erofsTool("1.8.6", "dump.erofs");
-  const text = execFileSync(program!, [...args, `--path=${path}`, image], {
-    encoding: "utf8",
-  });
-  const size = /On-disk size:\s+(\d+)/.exec(text)?.[1];
-  assert.ok(size, text);
-  return Number(size);
-}
