@@ -20,7 +20,7 @@ import type { Core } from "./instance.ts";
  * Level for kernels. On Debian's arm64 kernel (see `deno task bench gzip`), time to compress plus
  * time to send over USB 2 at 35 MB/s is least here.
  */
-export const KERNEL_GZIP_LEVEL = 3;
+export const KERNEL_GZIP_LEVEL = 5;
 
 /** One DEFLATE stream cannot make more of a byte: 258 bytes from two codes of a bit each. */
 const MAX_RATIO = 1032;
