@@ -13,13 +13,17 @@ export interface KernelFacts {
 
 /** What {@linkcode inspectImage} finds. */
 export interface ImageFacts {
+  /** Its format: `erofs`. */
   readonly fileSystem: string;
   /** Bytes. */
   readonly blockSize: number;
+  /** Names of on-disk features in use, as the format's own tools print them. */
   readonly features: readonly string[];
   /** In the order of their names. */
   readonly kernels: readonly KernelFacts[];
+  /** Files that end in `.dtb`, where distributions put them. */
   readonly deviceTrees: {
+    /** Files found. */
     readonly count: number;
     /** Where they lie, without links. */
     readonly folders: readonly string[];

@@ -40,13 +40,17 @@ export interface ErofsOptions extends ReadOptions {
 
 /** An erofs image as a source of inodes, with what its superblock says. */
 export interface ErofsSource extends InodeSource {
+  /** The format. */
   readonly kind: "erofs";
+  /** What the image says of itself. */
   readonly superblock: Superblock;
+  /** Names of on-disk features in use, as `dump.erofs` prints them. */
   readonly features: readonly string[];
 }
 
 /** An open erofs image. */
 export interface ErofsFileSystem extends FileSystem {
+  /** The format below, for what paths cannot say. */
   readonly source: ErofsSource;
 }
 

@@ -9,10 +9,13 @@ const SUPERBLOCK_SIZE = 128;
 
 /** What an image says of itself, checked. */
 export interface Superblock {
+  /** Blocks have 2 to the power of this many bytes: 9 to 16. */
   readonly blockBits: number;
   /** Bytes of the image: its number of blocks times their size. */
   readonly imageSize: number;
+  /** Inode number of the root directory. */
   readonly rootNid: number;
+  /** As the image states it; not verified. */
   readonly inodeCount: number;
   /** Seconds since 1970-01-01 UTC. */
   readonly buildTime: number;
@@ -24,9 +27,11 @@ export interface Superblock {
   readonly zeroPadding: boolean;
   /** As `dump.erofs` names them. */
   readonly features: readonly string[];
+  /** Compression in use: `lz4`, `lzma`, `deflate`, `zstd`. */
   readonly algorithms: readonly string[];
   /** Lower-case, with dashes. */
   readonly uuid: string;
+  /** Volume name, at most 16 bytes; often empty. */
   readonly label: string;
 }
 
