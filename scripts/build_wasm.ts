@@ -22,6 +22,7 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { ensurePackages } from "./lib/packages.ts";
 import { fetchSources } from "./lib/upstream.ts";
 
 const run = promisify(execFile);
@@ -126,6 +127,7 @@ const ZSTD_FLAGS = [
   "-DXXH_NAMESPACE=ZSTD_",
   "-DMEM_FORCE_MEMORY_ACCESS=1",
   "-DZSTD_STRIP_ERROR_STRINGS=1",
+  "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT", // the long form lives on prefetching, which wasm lacks
 ];
 
 /** The fast strategy suffices to send a kernel; the slower ones are 150 KiB of code. */
@@ -328,6 +330,7 @@ export async function checkStamp(): Promise<Stamp> {
 /** Compiles and links everything. Objects are kept in the cache and reused when nothing changed. */
 export async function buildWasm(): Promise<Built> {
   await mkdir(join(ROOT, CACHE, "objects"), { recursive: true });
+  ensurePackages(["clang-19", "lld-19"]);
   await fetchSources(ROOT, join(ROOT, CACHE));
   const version = await clangVersion();
   const headers = sha256(

@@ -182,7 +182,10 @@ export async function lz4LegacyDecode(
     const largest = core.exports.fb_lz4_bound(LEGACY_BLOCK);
     const input = memory.take(Math.min(data.length, largest));
     const output = memory.take(LEGACY_BLOCK);
-    const sink = new Sink(Math.min(maxSize, data.length * 2), maxSize);
+    const sink = new Sink(
+      Math.min(maxSize, data.length * 4, legacyBlocks(view) * LEGACY_BLOCK),
+      maxSize,
+    );
     let at = 4, total = 0;
     while (data.length - at >= 4) {
       const size = view.getUint32(at, true);
@@ -219,6 +222,15 @@ export async function lz4LegacyDecode(
     }
     return sink.bytes();
   });
+}
+
+/** How many blocks there seem to be: all but the last hold 8 MiB. */
+function legacyBlocks(view: DataView): number {
+  let count = 0;
+  for (let at = 4; at + 4 <= view.byteLength; count++) {
+    at += 4 + view.getUint32(at, true);
+  }
+  return count;
 }
 
 function word(value: number): Bytes {
