@@ -1,10 +1,11 @@
 /**
- * The command line program: argv → command → run → exit code.
+ * The command line program: argv → command → run → exit code. To import it is to run it.
  *
  * @module
  */
 
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { parseCommand, UsageError } from "./src/adapters/cli/args.ts";
 import { type Output, runCommand } from "./src/adapters/cli/commands.ts";
 import manifest from "./deno.json" with { type: "json" };
@@ -18,7 +19,11 @@ const output: Output = {
   version: manifest.version,
   result: (bytes) =>
     new Promise((resolve, reject) => {
-      process.stdout.write(bytes, (error) => error ? reject(error) : resolve());
+      process.stdout.write(
+        bytes,
+        // Node writes to a pipe at once and calls back before any event: a turn lets Ctrl-C in
+        (error) => error ? reject(error) : setImmediate(resolve),
+      );
     }),
 };
 
@@ -44,8 +49,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) {
-  // without a listener the runtimes report a closed pipe a second time, as a crash
-  process.stdout.on("error", () => {});
-  process.exitCode = await main(process.argv.slice(2));
-}
+// without a listener the runtimes report a closed pipe a second time, as a crash
+process.stdout.on("error", () => {});
+process.exitCode = await main(process.argv.slice(2));

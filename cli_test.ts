@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import process from "node:process";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { readManifest } from "./scripts/fixtures/manifest.ts";
+import { findFixture } from "./scripts/fixtures/all.ts";
+import { smallImage } from "./tests/support/erofs_images.ts";
+
+const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
+const IMAGE = smallImage("plain").path;
+
+/** The program as this runtime starts it. */
+function argv(): string[] {
+  if ("Deno" in globalThis) {
+    return [process.execPath, "run", "--allow-all", "--no-check", CLI];
+  }
+  if ("Bun" in globalThis) return [process.execPath, "run", CLI];
+  return [process.execPath, "--import", "tsx", CLI];
+}
+
+interface Result {
+  readonly code: number | null;
+  readonly out: Uint8Array;
+  readonly text: string;
+  readonly errors: string;
+}
+
+/** Runs the program as a user does. */
+function fastboop(...args: string[]): Promise<Result> {
+  const [program, ...before] = argv();
+  const child = spawn(program!, [...before, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  const out: Uint8Array[] = [];
+  const errors: Uint8Array[] = [];
+  child.stdout.on("data", (bytes: Uint8Array) => out.push(bytes));
+  child.stderr.on("data", (bytes: Uint8Array) => errors.push(bytes));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => {
+      const bytes = join(out);
+      const text = new TextDecoder().decode(bytes);
+      resolve({
+        code,
+        out: bytes,
+        text,
+        errors: new TextDecoder().decode(join(errors)),
+      });
+    });
+  });
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(
+    parts.reduce((size, part) => size + part.length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+const below = (folder: string) => {
+  const prefix = folder === "/" ? "/" : `${folder}/`;
+  return readManifest(IMAGE).map(({ path }) => path)
+    .filter((path) => path.startsWith(prefix) && path !== "/")
+    .map((path) => path.slice(prefix.length));
+};
+
+test("fastboop ls prints the names in a directory", async () => {
+  const { code, text, errors } = await fastboop("ls", IMAGE);
+  const names = below("/").filter((path) => !path.includes("/"));
+  assert.deepEqual(text.trimEnd().split("\n").sort(), names.sort());
+  assert.equal(errors, "");
+  assert.equal(code, 0);
+});
+
+test("fastboop ls -R prints every path", async () => {
+  const { code, text } = await fastboop("ls", "-R", IMAGE);
+  // one of the names has a line feed in it
+  const expected = readManifest(IMAGE).map(({ path }) => path).join("\n").split(
+    "\n",
+  );
+  assert.equal(text.trimEnd().split("\n").length, expected.length);
+  assert.equal(code, 0);
+});
+
+test("fastboop ls -l prints modes, owners, sizes and targets", async () => {
+  const { code, text } = await fastboop("ls", "-l", IMAGE, "/types");
+  const lines = text.trimEnd().split("\n");
+  assert.equal(lines.length, below("/types").length);
+  assert.ok(lines.some((line) => /^-rwsr-xr-x .* setuid$/.test(line)), text);
+  assert.ok(lines.some((line) => /^p.* fifo$/.test(line)), text);
+  assert.equal(code, 0);
+});
+
+test("fastboop cat writes a file byte for byte", async () => {
+  for (const { path, type, sha256 } of readManifest(IMAGE)) {
+    if (
+      type !== "file" || !/^\/[\x21-\x7e]+$/.test(path) ||
+      path.split("/").length > 2
+    ) continue;
+    const { code, out, errors } = await fastboop("cat", IMAGE, path);
+    assert.equal(createHash("sha256").update(out).digest("hex"), sha256, path);
+    assert.equal(errors, "");
+    assert.equal(code, 0);
+    return;
+  }
+  assert.fail("the image has no such file");
+});
+
+test("fastboop inspect --json prints one object", async () => {
+  const { code, text } = await fastboop("inspect", "--json", IMAGE);
+  const facts = JSON.parse(text);
+  assert.equal(facts.fileSystem, "erofs");
+  assert.equal(facts.blockSize, 4096);
+  assert.deepEqual(facts.kernels, []);
+  assert.equal(facts.deviceTrees.count, 0);
+  assert.equal(code, 0);
+});
+
+test("fastboop says what went wrong on stderr, and exits with 1", async () => {
+  const failing: [args: string[], message: RegExp][] = [
+    [
+      ["ls", "no-such-image"],
+      /^fastboop: Cannot open "no-such-image": there is no such file$/,
+    ],
+    [
+      ["ls", "."],
+      /^fastboop: Cannot open "\.": found a directory, expected a file$/,
+    ],
+    [
+      ["inspect", CLI],
+      /no known format in its first \d+ bytes, expected an erofs image/,
+    ],
+    [["cat", IMAGE, "/nope"], /^fastboop: Cannot resolve "\/nope"/],
+    [["cat", IMAGE, "/types"], /found a directory, expected a file/],
+    [["ls", "-l", IMAGE, "/nope"], /"nope" is not there/],
+  ];
+  for (const [args, message] of failing) {
+    const { code, text, errors } = await fastboop(...args);
+    assert.match(errors.trimEnd(), message);
+    assert.equal(errors.trimEnd().split("\n").length, 1, errors);
+    assert.equal(text, "");
+    assert.equal(code, 1);
+  }
+});
+
+test("fastboop exits with 2 when it is called wrongly", async () => {
+  const wrong: [args: string[], message: RegExp][] = [
+    [
+      ["list", IMAGE],
+      /Unknown command "list", expected one of ls, cat, inspect/,
+    ],
+    [["ls"], /Missing IMAGE\nSee "fastboop help ls"/],
+    [["cat", IMAGE], /Missing PATH/],
+    [["ls", "--colour", IMAGE], /Unknown option "--colour"/],
+    [["inspect", IMAGE, "more"], /Too many words: "more"/],
+    [["--quiet"], /Unknown option "--quiet"/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, text, errors } = await fastboop(...args);
+    assert.match(errors, message);
+    assert.equal(text, "");
+    assert.equal(code, 2);
+  }
+});
+
+test("fastboop prints help and version", async () => {
+  const overview = await fastboop();
+  assert.match(overview.text, /^Usage: fastboop COMMAND/m);
+  assert.equal(overview.code, 0);
+  assert.equal((await fastboop("--help")).text, overview.text);
+  for (const command of ["ls", "cat", "inspect"]) {
+    const { text } = await fastboop("help", command);
+    assert.match(text, new RegExp(`^Usage: fastboop ${command}`));
+    assert.equal((await fastboop(command, "--help")).text, text);
+  }
+  assert.match(
+    (await fastboop("--version")).text,
+    /^fastboop \d+\.\d+\.\d+\n$/,
+  );
+});
+
+const KERNEL_IMAGE = findFixture("debian-arm64.erofs-lz4hc");
+const large = KERNEL_IMAGE === undefined
+  ? { skip: "missing: run deno task fixtures debian-arm64.erofs-lz4hc" }
+  : {};
+
+/** Starts printing a file that is larger than any pipe. */
+function startLargeCat() {
+  const [program, ...before] = argv();
+  return spawn(program!, [...before, "cat", KERNEL_IMAGE!, "/vmlinuz"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+test("fastboop exits with 130 when it is interrupted", large, async () => {
+  const child = startLargeCat();
+  // Deno reports the exit code 130 as the signal that shells mean by it
+  const ended = new Promise((resolve) =>
+    child.once(
+      "close",
+      (code, signal) => resolve(signal === "SIGINT" ? 130 : code),
+    )
+  );
+  await new Promise((resolve) => child.stdout.once("readable", resolve));
+  child.kill("SIGINT");
+  // what waits in the pipe is read, or the program could not end
+  child.stdout.resume();
+  assert.equal(await ended, 130);
+});
+
+test(
+  "fastboop ends quietly when its reader has seen enough",
+  large,
+  async () => {
+    const child = startLargeCat();
+    let errors = "";
+    child.stderr.on("data", (bytes) => errors += bytes);
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await new Promise((resolve) => child.stdout.once("readable", resolve));
+    child.stdout.destroy();
+    assert.equal(await ended, 0);
+    assert.equal(errors, "");
+  },
+);
