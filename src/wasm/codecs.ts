@@ -29,21 +29,23 @@ export {
 export {
   decodeMicroLzma,
   decodeXzBlock,
+  type XzBlockOptions,
+  xzBlockStream,
+  xzDecode,
+  type XzDecodeOptions,
+  xzDecodeStream,
+} from "./xz.ts";
+export {
   decodeXzIndex,
   parseXzStreamFooter,
   parseXzStreamHeader,
   XZ_STREAM_HEADER_SIZE,
   type XzBlock,
-  type XzBlockOptions,
-  xzBlockStream,
   type XzCheck,
-  xzDecode,
-  type XzDecodeOptions,
-  xzDecodeStream,
   type XzIndex,
   type XzStreamFooter,
   type XzStreamHeader,
-} from "./xz.ts";
+} from "./xz_index.ts";
 export {
   zstdDecode,
   type ZstdDecodeOptions,
