@@ -29,6 +29,7 @@ export interface Exercise {
  */
 export async function exercise(
   open: () => Promise<FileSystem>,
+  maxEntries = MAX_ENTRIES,
 ): Promise<Exercise> {
   const codes = new Set<string>();
   const files = await attempt(codes, open);
@@ -40,7 +41,7 @@ export async function exercise(
     for await (const { path, inode } of files.walk("/")) {
       inodes.push(inode);
       await attempt(codes, () => files.lstat(path));
-      if (inodes.length === MAX_ENTRIES) break;
+      if (inodes.length === maxEntries) break;
     }
   });
   for (const inode of inodes) {

@@ -13,8 +13,8 @@ import { isCoded } from "../../errors.ts";
 import type { ErofsInode } from "./image.ts";
 import { openErofs } from "./open.ts";
 
-const use = (bytes: Uint8Array<ArrayBuffer>) =>
-  exercise(() => openErofs(openMemory(bytes)));
+const use = (bytes: Uint8Array<ArrayBuffer>, maxEntries?: number) =>
+  exercise(() => openErofs(openMemory(bytes)), maxEntries);
 
 /** Bytes at which something of the image starts: inodes, their data or index. */
 async function structures(bytes: Uint8Array<ArrayBuffer>): Promise<number[]> {
@@ -48,7 +48,7 @@ for (const { name, bytes } of IMAGES) {
   test(`openErofs() survives flipped bits in the superblock of ${name}`, async () => {
     let opened = 0;
     for (let bit = 1024 * 8; bit < 1152 * 8; bit++) {
-      if ((await use(flip(bytes, bit))).opened) opened++;
+      if ((await use(flip(bytes, bit), 6)).opened) opened++;
     }
     assert.ok(opened > 0);
   });
@@ -56,7 +56,7 @@ for (const { name, bytes } of IMAGES) {
   test(`openErofs() survives flipped bits in inodes, directories and data of ${name}`, async () => {
     const spots = await structures(bytes);
     let refused = 0;
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 250; i++) {
       // near a structure, where it matters most; the step visits all of them
       const at = spots[(i * 7) % spots.length]! + ((i * 13) % 48);
       const bit = Math.min(at, bytes.length - 1) * 8 + (i % 8);
