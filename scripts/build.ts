@@ -2,19 +2,27 @@
  * Builds what is generated and committed. `deno task build`
  *
  *     --check   build again and fail when the committed result differs
+ *     --binary  build the single executable, dist/fastboop, instead
  *     --stamp   fail when the committed result is older than its sources; needs no compiler
  *
  * @module
  */
+import { buildBinary } from "./build_binary.ts";
 import { checkStamp, compareWasm, writeWasm } from "./build_wasm.ts";
 
 async function main(args: readonly string[]): Promise<number> {
-  const unknown = args.find((arg) => arg !== "--check" && arg !== "--stamp");
+  const unknown = args.find((arg) =>
+    !["--binary", "--check", "--stamp"].includes(arg)
+  );
   if (unknown !== undefined) {
     console.error(
-      `Cannot build: unknown option "${unknown}", expected --check or --stamp`,
+      `Cannot build: unknown option "${unknown}", expected --binary, --check or --stamp`,
     );
     return 2;
+  }
+  if (args.includes("--binary")) {
+    console.log(await buildBinary());
+    return 0;
   }
   if (args.includes("--stamp")) {
     const stamp = await checkStamp();

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { bunBinary } from "./lib/bun.ts";
 import { endWithUs, existing, filesBelow, frozen, run } from "./lib/run.ts";
 import {
   type Counts,
@@ -122,41 +123,6 @@ function plans({ only, filters }: Options): Plan[] {
     // A filter that leaves a runner nothing to do leaves it out; without one that is a failure.
     only.has(runner) && (files.length > 0 || filters.length === 0)
   );
-}
-
-/**
- * The program in npm's `bun` packages. The script that puts it in place is not run, and must not
- * be needed: it lies in the package for this machine, the baseline one where AVX2 is missing.
- */
-function bunBinary(): string {
-  const os = Deno.build.os;
-  const cpu = Deno.build.arch === "aarch64" ? "aarch64" : "x64";
-  const musl = existing("/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1")
-      .length > 0
-    ? "-musl"
-    : "";
-  const plain = `bun-${os}-${cpu}${musl}`;
-  const names = hasAvx2()
-    ? [plain, `${plain}-baseline`]
-    : [`${plain}-baseline`];
-  const places = names.flatMap((name) => [
-    `node_modules/@oven/${name}/bin/bun`,
-    ...packagesOf("node_modules/.deno", `@oven+${name}@`)
-      .map((folder) => `${folder}/node_modules/@oven/${name}/bin/bun`),
-  ]);
-  return existing(...places)[0] ?? "bun";
-}
-
-function packagesOf(folder: string, prefix: string): string[] {
-  if (existing(folder).length === 0) return [];
-  return [...Deno.readDirSync(folder)]
-    .filter(({ name }) => name.startsWith(prefix))
-    .map(({ name }) => `${folder}/${name}`);
-}
-
-function hasAvx2(): boolean {
-  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return true;
-  return /\bavx2\b/.test(Deno.readTextFileSync("/proc/cpuinfo"));
 }
 
 /** What must be there before any test: dependencies, and images for the tests of artefacts. */
