@@ -38,16 +38,12 @@ interface Edit {
 
 /*
  * Upstream takes a pointer of 32 bits for a machine of 32 bits. A wasm32 engine has 64-bit
- * registers, so reservoirs of 64 bits cost the same and are filled half as often: measured, zstd
- * decodes 1.5 times and libdeflate 1.3 times as fast. For zstd only the decoder is built this way
+ * registers, so reservoirs of 64 bits cost the same and are filled half as often. Measured on V8 with
+ * Debian's arm64 kernel: zstd decodes 1.25 times as fast, LZ4 compresses 1.1 to 1.25 times as fast;
+ * libdeflate gains nothing and is left alone. For zstd only the decoder is built this way
  * (FB_64BIT_CONTAINERS): its compressor keeps bits in a size_t.
  */
 const EDITS: readonly Edit[] = [
-  {
-    file: "libdeflate-1.23/common_defs.h",
-    find: "typedef size_t machine_word_t;",
-    replace: "typedef u64 machine_word_t;",
-  },
   {
     // Levels 10 to 12 take minutes for a kernel and 30 KiB of code.
     file: "libdeflate-1.23/lib/deflate_compress.c",

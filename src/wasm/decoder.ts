@@ -14,8 +14,9 @@ import { CoreError } from "./errors.ts";
 import { Status, type StreamKind } from "./exports.ts";
 import type { Core } from "./instance.ts";
 
-const INPUT_SIZE = 64 << 10;
-const OUTPUT_SIZE = 256 << 10;
+// A zstd block makes at most 128 KiB; with input for several at hand few are cut in two and put together.
+const INPUT_SIZE = 256 << 10;
+const OUTPUT_SIZE = 128 << 10;
 /** With room for a whole block of 4 MiB on both sides, LZ4 decodes without copies of its own. */
 const LARGE_SIZE = 4 << 20;
 
@@ -136,7 +137,7 @@ export class Decoder {
     while (!this.#ended) this.#run(0, 0, true, take);
   }
 
-  /** One call of the core, at most 64 KiB in and 256 KiB out. Returns the bytes consumed. */
+  /** One call of the core, at most 256 KiB in and 128 KiB out. Returns the bytes consumed. */
   step(data: Uint8Array, finish: boolean, take: Take): number {
     const piece = data.subarray(0, this.#window.inputSize);
     this.#load(piece);
@@ -198,7 +199,7 @@ export class Decoder {
 }
 
 /**
- * Decodes a whole buffer. Linear memory: the decoder's own plus 320 KiB, however large the data.
+ * Decodes a whole buffer. Linear memory: the decoder's own plus 384 KiB, however large the data.
  *
  * @param expected Size of the output as far as a header claims; believed up to 64 times the input.
  */
@@ -258,7 +259,7 @@ export class Sink {
  *
  * Not a `TransformStream`: that tells its transformer nothing when a reader cancels in engines older
  * than 2024, and the decoder's memory would wait for the garbage collector. Output is made only as
- * fast as it is read, in pieces of at most 256 KiB.
+ * fast as it is read, in pieces of at most 128 KiB.
  */
 export function decoderStream(
   spec: DecoderSpec,
