@@ -76,6 +76,7 @@ const INCLUDES = [
   ZSTD,
   `${XZ}/api`,
   "zlib-1.3.1",
+  "dtc-1.7.2/libfdt",
 ].flatMap((path) => ["-isystem", `${CACHE}/sources/${path}`]);
 
 const BCJ = [
@@ -151,7 +152,7 @@ async function groups(): Promise<Group[]> {
     {
       folder: "wasm/libc",
       upstream: false,
-      files: ["malloc.c"],
+      files: ["malloc.c", "text.c"],
       flags: [...STRICT, "-O2"],
     },
     {
@@ -276,6 +277,24 @@ async function groups(): Promise<Group[]> {
       upstream: true,
       files: ["inffast.c", "inflate.c", "inftrees.c"],
       flags: ["-O3", "-DZ_SOLO", "-DNO_GZIP"],
+    },
+    {
+      folder: "dtc-1.7.2/libfdt",
+      upstream: true,
+      files: [
+        "fdt.c",
+        "fdt_check.c",
+        "fdt_overlay.c",
+        "fdt_ro.c",
+        "fdt_rw.c",
+        "fdt_wip.c",
+      ],
+      flags: [
+        "-Os",
+        `-I${CACHE}/sources/dtc-1.7.2/libfdt`,
+        "-include",
+        "wasm/src/fdt_work.h",
+      ],
     },
   ];
 }

@@ -302,4 +302,65 @@ int FB_EXPORT(fb_erofs_decode)(const uint8_t *in, size_t in_size, double in_star
                                const struct fb_erofs_extent *extents, size_t count, int zero_padding,
                                unsigned int block_bits, uint8_t *out, size_t out_size);
 
+/* --- device trees -------------------------------------------------------------------------- */
+/*
+ * Flattened trees of version 16 and 17, by libfdt; implemented in src/fdt.c. Buffers of trees must be
+ * aligned to 8, as fb_alloc() gives them. Every function checks the whole of the trees it is given, is
+ * bounded in its work, and on FB_DAMAGED says in a struct fb_fdt_fault what is wrong.
+ */
+enum fb_fdt_reason {
+	FB_FDT_BAD_TREE = 1,         /* error says what */
+	FB_FDT_TOO_DEEP = 2,         /* more than 64 levels of nodes */
+	FB_FDT_TOO_MUCH_WORK = 3,    /* it would take longer than any tree in use */
+	FB_FDT_NO_SYMBOLS = 4,       /* the base has no __symbols__, the overlay wants label text */
+	FB_FDT_NO_LABEL = 5,         /* the base has __symbols__, but not label text */
+	FB_FDT_BAD_LABEL = 6,        /* label text leads to no node, or to one without a phandle */
+	FB_FDT_BAD_FIXUP = 7,        /* __fixups__ of label text name a place outside the overlay */
+	FB_FDT_BAD_LOCAL_FIXUP = 8,  /* so do __local_fixups__, at property or node text */
+	FB_FDT_NO_TARGET = 9,        /* the base has nothing at the path or for the fragment text */
+	FB_FDT_NOTHING_TO_APPLY = 10, /* no fragment has an __overlay__ */
+	FB_FDT_BAD_OVERLAY = 11,     /* error says what, text may name a fragment */
+	FB_FDT_NO_NODE = 12,         /* no node fits text */
+	FB_FDT_NO_PROPERTY = 13,     /* the node has no property text */
+};
+
+struct fb_fdt_fault {
+	uint32_t reason;
+	uint32_t error;      /* FDT_ERR_* of libfdt.h as libfdt says or would say; 0: none */
+	uint32_t in_overlay; /* the tree at fault is the overlay */
+	char text[256];      /* cut to fit, ends with a zero */
+};
+
+/* Gives the size of the tree, which bytes that are not its own may follow. */
+int FB_EXPORT(fb_fdt_check)(const uint8_t *tree, size_t size, struct fb_fdt_fault *fault);
+
+/*
+ * Applies an overlay to a base and gives the size of the packed result in out. FB_OUTPUT_LIMIT: out is
+ * too small, call again with more.
+ */
+int FB_EXPORT(fb_fdt_apply)(const uint8_t *base, size_t base_size, const uint8_t *overlay,
+                            size_t overlay_size, uint8_t *out, size_t out_size,
+                            struct fb_fdt_fault *fault);
+
+enum fb_fdt_by {
+	FB_FDT_BY_PATH = 0,
+	FB_FDT_BY_COMPATIBLE = 1, /* the first in the order of the tree */
+};
+
+/* Gives a node, for the next two functions on the same tree. Texts and names end with a zero. */
+int FB_EXPORT(fb_fdt_find)(const uint8_t *tree, size_t size, int by, const char *text, size_t text_size,
+                           struct fb_fdt_fault *fault);
+
+/* Gives in out[0], out[1] where in the tree a property's value starts, and its size. */
+int FB_EXPORT(fb_fdt_get)(const uint8_t *tree, size_t size, int node, const char *name, size_t name_size,
+                          uint32_t *out, struct fb_fdt_fault *fault);
+
+/*
+ * Writes to out the packed tree with a property set, and gives its size. out needs room for the tree,
+ * value, name and 64 bytes more; FB_OUTPUT_LIMIT when it is too small.
+ */
+int FB_EXPORT(fb_fdt_set)(const uint8_t *tree, size_t size, int node, const char *name,
+                          const uint8_t *value, size_t value_size, uint8_t *out, size_t out_size,
+                          struct fb_fdt_fault *fault);
+
 #endif

@@ -128,6 +128,29 @@ MEM_STATIC FB_container MEM_readLEST(const void* memPtr);`,
     find: "    bit->limitPtr = bit->start + sizeof(size_t);",
     replace: "    bit->limitPtr = bit->start + sizeof(bit->bitContainer);",
   },
+  // Work that grows with the input is paid for, see wasm/src/fdt_work.h.
+  {
+    file: "dtc-1.7.2/libfdt/fdt.c",
+    find: "	if (offset < 0)\n		return NULL;\n",
+    replace: "	if (offset < 0 || fb_fdt_spend(1))\n		return NULL;\n",
+  },
+  {
+    file: "dtc-1.7.2/libfdt/fdt.c",
+    find: "	for (p = strtab; p <= last; p++)",
+    replace: "	fb_fdt_spend(tabsize);\n	for (p = strtab; p <= last; p++)",
+  },
+  {
+    file: "dtc-1.7.2/libfdt/fdt_ro.c",
+    find: "		*lenp = n - s;\n	return s;\n\nfail:",
+    replace: "		*lenp = n - s;\n	fb_fdt_spend(n - s);\n	return s;\n\nfail:",
+  },
+  {
+    // Engines move 16 bytes at a time or more.
+    file: "dtc-1.7.2/libfdt/fdt_rw.c",
+    find: "		return -FDT_ERR_NOSPACE;\n	memmove(p",
+    replace:
+      "		return -FDT_ERR_NOSPACE;\n	fb_fdt_spend(dsize / 16);\n	memmove(p",
+  },
 ];
 
 async function digest(path: string): Promise<string> {
@@ -243,6 +266,8 @@ async function download(
       "source",
       "--download-only",
       "--tar-only",
+      // Else an installed binary package of that name asks for its own version.
+      "--only-source",
       ...sources.map((source) => source.package),
     ],
     { env, cwd: tarballs },

@@ -45,8 +45,11 @@ export const PROGRESS_SIZE = 8;
 /** `struct fb_cpio_record`: nine numbers of 32 bits. */
 export const CPIO_RECORD_SIZE = 36;
 
+/** `struct fb_fdt_fault`: three numbers of 32 bits, then text that ends with a zero. */
+export const FDT_FAULT_SIZE = 268;
+
 /** What the core exports. */
-export interface CoreExports extends ErofsExports {
+export interface CoreExports extends ErofsExports, FdtExports {
   fb_alloc(size: number): number;
   fb_free(pointer: number): number;
   fb_block_decode(
@@ -162,5 +165,47 @@ export interface ErofsExports {
     blockBits: number,
     out: number,
     outSize: number,
+  ): number;
+}
+
+/** Device trees; see `enum fb_fdt_reason` for what a fault says. */
+export interface FdtExports {
+  fb_fdt_check(tree: number, size: number, fault: number): number;
+  fb_fdt_apply(
+    base: number,
+    baseSize: number,
+    overlay: number,
+    overlaySize: number,
+    output: number,
+    outputSize: number,
+    fault: number,
+  ): number;
+  fb_fdt_find(
+    tree: number,
+    size: number,
+    by: number,
+    text: number,
+    textSize: number,
+    fault: number,
+  ): number;
+  fb_fdt_get(
+    tree: number,
+    size: number,
+    node: number,
+    name: number,
+    nameSize: number,
+    out: number,
+    fault: number,
+  ): number;
+  fb_fdt_set(
+    tree: number,
+    size: number,
+    node: number,
+    name: number,
+    value: number,
+    valueSize: number,
+    output: number,
+    outputSize: number,
+    fault: number,
   ): number;
 }

@@ -8,4 +8,7 @@ int memcmp(const void *a, const void *b, size_t size);
 void *memchr(const void *from, int byte, size_t size);
 size_t strlen(const char *text);
 int strcmp(const char *a, const char *b);
+size_t strnlen(const char *text, size_t max);
+char *strchr(const char *text, int byte);
+char *strrchr(const char *text, int byte);
 #endif
