@@ -3,13 +3,17 @@
  *
  * @module
  */
+import { encodeName } from "../bytes/text.ts";
 import { type Bytes, codecCore, withMemory } from "./call.ts";
 import { CPIO_RECORD_SIZE } from "./exports.ts";
 
 interface Common {
-  /** Name in the archive, without a leading slash; at most 4095 bytes in UTF-8. */
+  /**
+   * Name in the archive, without a leading slash; at most 4095 bytes in UTF-8. A surrogate U+DC80 to
+   * U+DCFF stands for a byte that is not UTF-8.
+   */
   readonly path: string;
-  /** Permission bits, at most 0o7777. Default: 0o755 for directories, 0o777 for links, 0o644 for files, 0o600 for devices. */
+  /** Permission bits, at most 0o7777. Default: 0o755 for directories, 0o777 for links, 0o644 for files, 0o600 for all else. */
   readonly mode?: number;
   /** Default 0. */
   readonly uid?: number;
@@ -17,6 +21,11 @@ interface Common {
   readonly gid?: number;
   /** Seconds since 1970; default 0. */
   readonly mtime?: number;
+  /**
+   * Entries with the same number are names of one file: hard links. Of files, only the last one's data
+   * is stored. Directories and symbolic links cannot be linked so: for them it has no meaning.
+   */
+  readonly linkGroup?: number;
 }
 
 /** What an archive can hold. */
@@ -24,7 +33,7 @@ export type CpioEntry =
   & Common
   & (
     | { readonly type: "file"; readonly data: Uint8Array }
-    | { readonly type: "dir" }
+    | { readonly type: "dir" | "fifo" | "socket" }
     | { readonly type: "symlink"; readonly target: string }
     | {
       readonly type: "char" | "block";
@@ -40,20 +49,38 @@ const KINDS = {
   symlink: { bits: 0o120000, mode: 0o777 },
   char: { bits: 0o020000, mode: 0o600 },
   block: { bits: 0o060000, mode: 0o600 },
+  fifo: { bits: 0o010000, mode: 0o600 },
+  socket: { bits: 0o140000, mode: 0o600 },
 } as const;
 
 const HEADER_SIZE = 110;
 /** Linux skips entries with longer names or link targets, the final zero included for names. */
 const PATH_MAX = 4096;
 const TRAILER = "TRAILER!!!";
+const NOTHING = new Uint8Array(0);
 /** Device numbers of Linux: 12 bits and 20 bits. */
 const MAX_MAJOR = 0xfff, MAX_MINOR = 0xfffff;
 
 interface Prepared {
   readonly name: Uint8Array;
   readonly data: Uint8Array;
+  /** Of the first name of a file with several; else the core counts. */
+  readonly inode?: number;
 }
 
+/** The names of one file, by their place among the entries. */
+interface Links {
+  readonly first: number;
+  last: number;
+  count: number;
+}
+
+/** Byte of the inode number in a header: behind the magic. */
+const INODE_AT = 6;
+
+const encoder = new TextEncoder();
+const hex = (value: number) =>
+  value.toString(16).toUpperCase().padStart(8, "0");
 const pad = (size: number) => Math.ceil(size / 4) * 4;
 const headSize = (nameSize: number) => pad(HEADER_SIZE + nameSize + 1);
 
@@ -61,7 +88,7 @@ const headSize = (nameSize: number) => pad(HEADER_SIZE + nameSize + 1);
  * Packs a newc archive in one pass.
  *
  * Equal entries give equal bytes: times and owners are 0 unless given, inode numbers count from 1,
- * a directory has 2 links and all else 1. Entries come in the order given; Linux wants a directory
+ * a directory has 2 links and all else 1 unless linked. Entries come in the order given; Linux wants a directory
  * before what is in it. Linear memory: the headers and names, not the data.
  *
  * @param options.padTo Size of the result is a multiple of this; default 512, as `cpio` does.
@@ -88,8 +115,11 @@ export async function packCpio(
   }
   const archive = new Uint8Array(Math.ceil(size / padTo) * padTo);
   let from = 0, to = 0;
-  for (const { name, data } of prepared) {
+  for (const { name, data, inode } of prepared) {
     const head = heads.subarray(from, from += headSize(name.length));
+    if (inode !== undefined) {
+      head.set(encoder.encode(hex(inode)), INODE_AT);
+    }
     archive.set(head, to);
     archive.set(data, to + head.length);
     to += head.length + pad(data.length);
@@ -125,11 +155,35 @@ async function makeHeads(
   });
 }
 
-function prepare(entries: Iterable<CpioEntry>) {
+function linked(
+  entry: CpioEntry,
+): entry is CpioEntry & { readonly linkGroup: number } {
+  const { type, linkGroup } = entry;
+  return linkGroup !== undefined && type !== "dir" && type !== "symlink";
+}
+
+function findLinks(entries: readonly CpioEntry[]): Map<number, Links> {
+  const groups = new Map<number, Links>();
+  entries.forEach((entry, at) => {
+    if (!linked(entry)) return;
+    const group = groups.get(entry.linkGroup);
+    if (group === undefined) {
+      groups.set(entry.linkGroup, { first: at, last: at, count: 1 });
+    } else {
+      group.last = at;
+      group.count++;
+    }
+  });
+  return groups;
+}
+
+function prepare(list: Iterable<CpioEntry>) {
+  const entries = [...list];
+  const groups = findLinks(entries);
   const prepared: Prepared[] = [];
   const heads: Uint8Array[] = [];
   let size = 0;
-  for (const entry of entries) {
+  for (const [at, entry] of entries.entries()) {
     const { path, type } = entry;
     const name = text(path, "a name", path, PATH_MAX - 1);
     if (path === TRAILER) {
@@ -137,11 +191,12 @@ function prepare(entries: Iterable<CpioEntry>) {
         `Cannot pack "${path}": it would end the archive, expected another name`,
       );
     }
+    const links = linked(entry) ? groups.get(entry.linkGroup) : undefined;
     const data = type === "file"
-      ? entry.data
+      ? links === undefined || links.last === at ? entry.data : NOTHING
       : type === "symlink"
       ? text(entry.target, "a link target", path, PATH_MAX)
-      : new Uint8Array(0);
+      : NOTHING;
     const kind = KINDS[type];
     const device = type === "char" || type === "block";
     const number = (what: string, value: number, max = 0xffffffff) =>
@@ -150,7 +205,7 @@ function prepare(entries: Iterable<CpioEntry>) {
       kind.bits | number("mode", entry.mode ?? kind.mode, 0o7777),
       number("uid", entry.uid ?? 0),
       number("gid", entry.gid ?? 0),
-      type === "dir" ? 2 : 1,
+      type === "dir" ? 2 : links?.count ?? 1,
       number("mtime", entry.mtime ?? 0),
       number("size", data.length),
       device ? number("major", entry.major, MAX_MAJOR) : 0,
@@ -163,7 +218,11 @@ function prepare(entries: Iterable<CpioEntry>) {
     head.set(name, CPIO_RECORD_SIZE);
     heads.push(head);
     size += head.length;
-    prepared.push({ name, data });
+    prepared.push(
+      links === undefined || links.count === 1
+        ? { name, data }
+        : { name, data, inode: links.first + 1 },
+    );
   }
   const records = new Uint8Array(size);
   let at = 0;
@@ -180,7 +239,7 @@ function text(
   path: string,
   max: number,
 ): Uint8Array {
-  const bytes = new TextEncoder().encode(value);
+  const bytes = encodeName(value);
   if (bytes.length === 0 || bytes.length > max || bytes.includes(0)) {
     throw new RangeError(
       `Cannot pack "${path}": ${what} has ${bytes.length} bytes${
