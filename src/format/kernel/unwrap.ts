@@ -101,9 +101,9 @@ export async function unwrapKernel(
     if (depth === MAX_LAYERS) {
       throw new FormatError(
         "kernel.too-deep",
-        `Cannot unwrap kernel "${name}": found ${layers.join(" in ")} and ${
-          format === "uki" ? "a unified kernel image" : format
-        } below, expected at most ${MAX_LAYERS} layers`,
+        `Cannot unwrap kernel "${name}": found more than ${MAX_LAYERS} layers (${
+          [...layers, format].join(", ")
+        }), expected at most ${MAX_LAYERS}`,
         { facts: { name, layers: layers.join(), limit: MAX_LAYERS } },
       );
     }
