@@ -8,6 +8,7 @@
  * @module
  */
 import { buildBinary } from "./build_binary.ts";
+import { findStaleProfiles, writeProfiles } from "./build_profiles.ts";
 import { checkStamp, compareWasm, writeWasm } from "./build_wasm.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -23,6 +24,17 @@ async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--binary")) {
     console.log(await buildBinary());
     return 0;
+  }
+  if (args.length > 0) {
+    const stale = await findStaleProfiles();
+    if (stale.length > 0) {
+      console.error(
+        `Cannot use ${
+          stale.join(" and ")
+        }: devpros/ or its schema is newer; run deno task build`,
+      );
+      return 1;
+    }
   }
   if (args.includes("--stamp")) {
     const stamp = await checkStamp();
@@ -41,6 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return 1;
   }
+  // first: these need no compiler
+  for (const line of await writeProfiles()) console.log(line);
   console.log(await writeWasm());
   return 0;
 }

@@ -56,6 +56,50 @@ export class FormatError extends CodedError {
   override readonly name = "FormatError";
 }
 
+/** One thing that is wrong in a file of settings, and where. */
+export interface ProfileProblem {
+  /** Stable, as of an error. */
+  readonly code: ErrorCode;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 code units. */
+  readonly column: number;
+  /** The key, as in `match[0].fastboot.vid`; empty for the whole file. */
+  readonly path: string;
+  /** What was found and expected, in words, with the nearest valid key when there is one. */
+  readonly reason: string;
+  /** What was found. */
+  readonly found?: string;
+  /** What would be right. */
+  readonly expected?: string;
+  /** The valid key or value that looks most like what was found. */
+  readonly nearest?: string;
+}
+
+/** What {@linkcode ProfileError} can be given. */
+export interface ProfileErrorOptions extends CodedErrorOptions {
+  /** All that is wrong, in the order of the file. */
+  readonly problems?: readonly ProfileProblem[];
+}
+
+/** A device profile, or another file that a person writes for us, cannot be used as it is. */
+export class ProfileError extends CodedError {
+  /** Name of the class, as in the stack. */
+  override readonly name = "ProfileError";
+  /** All that is wrong in the file, in its order; empty when it is not about one file. */
+  readonly problems: readonly ProfileProblem[];
+
+  /** Makes the error; the first problem is the one that the message tells. */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: ProfileErrorOptions = {},
+  ) {
+    super(code, message, options);
+    this.problems = options.problems ?? [];
+  }
+}
+
 /**
  * Tells whether `error` is one of our coded errors and, when codes are given, carries one of them.
  *
