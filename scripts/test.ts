@@ -12,6 +12,7 @@
  */
 
 import { bunBinary } from "./lib/bun.ts";
+import { ensurePackages } from "./lib/packages.ts";
 import { endWithUs, existing, filesBelow, frozen, run } from "./lib/run.ts";
 import {
   type Counts,
@@ -125,8 +126,34 @@ function plans({ only, filters }: Options): Plan[] {
   );
 }
 
-/** What must be there before any test: dependencies, and images for the tests of artefacts. */
+/** Debian packages with the programs that judge ours. */
+const PACKAGES = [
+  "abootimg",
+  "clang-19",
+  "cpio",
+  "device-tree-compiler",
+  "file",
+  "kmod",
+  "libarchive-tools",
+  "lld-19",
+  "lz4",
+  "mkbootimg",
+  "qemu-system-arm",
+  "xz-utils",
+  "zstd",
+];
+
+/**
+ * What must be there before any test: programs, dependencies, and images for the tests of artefacts.
+ */
 async function setUp({ only, fixtures }: Options): Promise<Counts> {
+  const failed = { passed: 0, failed: 1, skipped: 0 };
+  try {
+    ensurePackages(PACKAGES);
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : String(error));
+    return failed;
+  }
   // A run of Deno alone would not lay down what only Bun and Node import.
   const steps: [name: string, argv: string[]][] = [
     ["dependencies", [deno, "install", "--quiet", ...frozen()]],
@@ -140,7 +167,7 @@ async function setUp({ only, fixtures }: Options): Promise<Counts> {
     const { code, output } = await run(argv, { live, timeoutMs: 60 * MINUTE });
     if (code === 0) continue;
     console.log(`FAILED  ${name}\n${live ? "" : output.trimEnd()}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return failed;
   }
   return { passed: 0, failed: 0, skipped: 0 };
 }
