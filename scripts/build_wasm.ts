@@ -290,7 +290,7 @@ async function groups(): Promise<Group[]> {
         "fdt_wip.c",
       ],
       flags: [
-        "-Os",
+        "-O2",
         `-I${CACHE}/sources/dtc-1.7.2/libfdt`,
         "-include",
         "wasm/src/fdt_work.h",

@@ -122,6 +122,19 @@ export function fdtApply(
   });
 }
 
+/** Whether a node is there. */
+export function fdtHas(tree: Uint8Array, place: FdtPlace): Promise<boolean> {
+  return call(tree.length, (use) => {
+    try {
+      use.find(use.put(tree), tree.length, place);
+      return true;
+    } catch (error) {
+      if (error instanceof FdtFault && error.reason === "no-node") return false;
+      throw error;
+    }
+  });
+}
+
 /** The value of a property; `undefined` when the node does not have it. */
 export function fdtGet(
   tree: Uint8Array,

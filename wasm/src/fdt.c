@@ -16,8 +16,11 @@
 
 /* FDT_MAX_DEPTH of Linux (drivers/of/fdt.c), which ignores what lies deeper; libfdt recurses. */
 #define MAX_DEPTH 64
-/* One is about a byte looked at: seconds. The largest overlays in use take a thousandth. */
-#define MAX_WORK (1u << 30)
+/*
+ * A unit takes 10 to 30 ns. An overlay that changes 200 of the 564 labelled nodes of
+ * qcom/sdm845-db845c.dtb and adds one to each fits in; overlays in use change ten.
+ */
+#define MAX_WORK (1u << 28)
 
 uint32_t fb_fdt_work_left;
 
