@@ -187,6 +187,7 @@ int fb_erofs_lookup(const uint8_t *block, size_t size, const uint8_t *name, size
 
 #define Z_EROFS_PCLUSTER_MAX_SIZE (1u << 20)  /* bytes in the image */
 #define Z_EROFS_PCLUSTER_MAX_DSIZE (12u << 20) /* bytes in the file */
+#define FRAGMENT_MAX_SIZE UINT32_MAX /* erofs bounds it by the size of the file alone */
 
 enum lcluster_type { PLAIN, HEAD1, NONHEAD, HEAD2 };
 
@@ -376,7 +377,8 @@ static int start_extent(const struct fb_erofs_map *map, const struct lcluster *h
 static int end_extent(struct fb_erofs_extent *extent, double end)
 {
 	double length = end - extent->logical;
-	if (!(length > 0 && length <= Z_EROFS_PCLUSTER_MAX_DSIZE))
+	double most = extent->flags & FB_EXTENT_FRAGMENT ? FRAGMENT_MAX_SIZE : Z_EROFS_PCLUSTER_MAX_DSIZE;
+	if (!(length > 0 && length <= most))
 		return FB_DAMAGED;
 	extent->length = (uint32_t)length;
 	if (extent->flags & FB_EXTENT_FRAGMENT)
@@ -397,6 +399,9 @@ static int end_last_extent(const struct fb_erofs_map *map, struct fb_erofs_exten
 		extent->physical = map->index_end;
 		extent->stored = map->inline_size;
 		extent->flags |= FB_EXTENT_INLINE;
+		/* mkfs rotates within a block, and an inlined pcluster is none: it copies the bytes as they are */
+		if (extent->kind == FB_EXTENT_INTERLACED)
+			extent->kind = FB_EXTENT_SHIFTED;
 	} else if (map->advise & Z_EROFS_ADVISE_FRAGMENT_PCLUSTER) {
 		/* a full index has room for the upper half of the offset */
 		extent->physical = map->fragment_offset + (map->compact ? 0 : (double)block * 4294967296.0);
@@ -418,6 +423,9 @@ int fb_erofs_extents(const struct fb_erofs_map *map, const uint8_t *index, size_
 		return FB_BAD_ARGUMENT;
 	uint64_t skipped = (uint64_t)(index_start - map->index_start);
 	struct pack pack = pack_of(map, first);
+	double lcluster_size = (double)(1u << map->lcluster_bits);
+	double longest = map->advise & Z_EROFS_ADVISE_FRAGMENT_PCLUSTER ? FRAGMENT_MAX_SIZE
+	                                                                : Z_EROFS_PCLUSTER_MAX_DSIZE;
 
 	for (;;) {
 		size_t pack_size = (size_t)pack.count * pack.entry_size;
@@ -440,11 +448,17 @@ int fb_erofs_extents(const struct fb_erofs_map *map, const uint8_t *index, size_
 			if (lcluster->type == NONHEAD) {
 				if (!lcn)
 					return FB_DAMAGED; /* the file starts in the middle of nothing */
-				if (!open || lcn != open_lcn + 1)
+				if (!open)
+					continue;
+				/* no further: else a damaged index would be read to its end, however large */
+				if (lcn * lcluster_size - open->logical >= longest)
+					return FB_DAMAGED;
+				if (lcn != open_lcn + 1)
 					continue;
 				uint32_t big = open_type == HEAD1 ? Z_EROFS_ADVISE_BIG_PCLUSTER_1
 				                                  : Z_EROFS_ADVISE_BIG_PCLUSTER_2;
-				if (!(map->advise & big))
+				/* without a count it is one block: of plain data Linux 6.12 always takes it to be */
+				if (!(map->advise & big) || (open_type == PLAIN && !lcluster->blocks))
 					continue;
 				open->stored = lcluster->blocks <= Z_EROFS_PCLUSTER_MAX_SIZE >> map->block_bits
 				                       ? lcluster->blocks << map->block_bits
@@ -453,7 +467,7 @@ int fb_erofs_extents(const struct fb_erofs_map *map, const uint8_t *index, size_
 			}
 			if (!lcn && lcluster->offset)
 				return FB_DAMAGED;
-			double start = (double)lcn * (double)(1u << map->lcluster_bits) + lcluster->offset;
+			double start = lcn * lcluster_size + lcluster->offset;
 			if (start >= map->file_size)
 				break; /* mkfs marks the end of the file by a head without content */
 			if (open) {
