@@ -1,5 +1,7 @@
 import type { ReadOptions } from "../block/reader.ts";
+import { compareVersions } from "../bytes/version.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { findKernels } from "./find_kernels.ts";
 
 /** A kernel that an image brings. */
 export interface KernelFacts {
@@ -19,7 +21,7 @@ export interface ImageFacts {
   readonly blockSize: number;
   /** Names of on-disk features in use, as the format's own tools print them. */
   readonly features: readonly string[];
-  /** In the order of their names. */
+  /** Oldest first. Those whose place and name state no release are left out. */
   readonly kernels: readonly KernelFacts[];
   /** Files that end in `.dtb`, where distributions put them. */
   readonly deviceTrees: {
@@ -30,7 +32,6 @@ export interface ImageFacts {
   };
 }
 
-const MODULE_FOLDERS = ["/usr/lib/modules", "/lib/modules"];
 /** Folders, `*` for any one name, that distributions put device trees in. */
 const DEVICE_TREE_FOLDERS = [
   "/usr/lib/linux-image-*",
@@ -41,10 +42,10 @@ const DEVICE_TREE_FOLDERS = [
   "/boot/dtbs*",
   "/usr/share/dtb*",
 ];
-const KERNEL_NAME = /^vmlinu[xz]-(.+)$/;
 
 /**
- * Tells what an image brings: file system, kernels, device trees. Reads directories only.
+ * Tells what an image brings: file system, kernels, device trees. Reads directories and boot loader
+ * entries.
  *
  * @throws {FormatError} what the format throws when a directory is damaged
  */
@@ -56,43 +57,29 @@ export async function inspectImage(
     fileSystem: files.kind,
     blockSize: files.blockSize,
     features: files.source.features ?? [],
-    kernels: await findKernels(files, options),
+    kernels: await kernelsOf(files, options),
     deviceTrees: await countDeviceTrees(files, options),
   };
 }
 
-async function findKernels(
+async function kernelsOf(
   files: FileSystem,
   options?: ReadOptions,
 ): Promise<KernelFacts[]> {
+  const { candidates, modules } = await findKernels(files, options);
   const found = new Map<string, { modules?: string; image?: string }>();
-  const kernel = (release: string) => {
-    const known = found.get(release) ?? {};
-    found.set(release, known);
-    return known;
-  };
-  for (const folder of MODULE_FOLDERS) {
-    for (const path of await expand(files, `${folder}/*`, options)) {
-      const release = path.slice(path.lastIndexOf("/") + 1);
-      const facts = kernel(release);
-      facts.modules = path;
-      const image = `${path}/vmlinuz`;
-      if ((await files.find(image, options))?.type === "file") {
-        facts.image ??= image;
-      }
-    }
+  for (const [release, folder] of modules) {
+    found.set(release, { modules: folder });
   }
-  for (const name of await names(files, "/boot", options)) {
-    const release = KERNEL_NAME.exec(name)?.[1];
-    const path = `/boot/${name}`;
+  for (const { release, path } of candidates) {
     if (release === undefined) continue;
-    if ((await files.find(path, options))?.type === "file") {
-      kernel(release).image ??= path;
-    }
+    const facts = found.get(release) ?? {};
+    facts.image ??= path;
+    found.set(release, facts);
   }
   return [...found]
     .map(([release, facts]) => ({ release, ...facts }))
-    .sort((a, b) => a.release < b.release ? -1 : 1);
+    .sort((a, b) => compareVersions(a.release, b.release));
 }
 
 async function countDeviceTrees(
