@@ -224,12 +224,16 @@ class CompressedReader implements BlockReader {
     return this.#image.decoded.get(this.#key(table, i), table.length(i));
   }
 
-  /** An interlaced extent is rotated by its place in the file, so that belongs to its name. */
+  /**
+   * Where an extent is stored and how: a damaged index may name one place in two ways. An interlaced
+   * one is rotated by its place in the file, so that belongs to its name.
+   */
   #key(table: ExtentTable, i: number): string | number {
-    const physical = table.physical(i);
-    return table.kind(i) === EXTENT_INTERLACED
-      ? `${physical}+${table.logical(i) % this.blockSize}`
-      : physical;
+    const kind = table.kind(i);
+    const name = table.physical(i) * 8 + kind; // below 2^51
+    return kind === EXTENT_INTERLACED
+      ? `${name}+${table.logical(i) % this.blockSize}`
+      : name;
   }
 
   async #readFragment(
