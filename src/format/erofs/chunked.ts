@@ -31,20 +31,9 @@ export function openChunked(image: ErofsImage, inode: ErofsInode): BlockReader {
 
   /** Byte of the image where chunk `i` of `entries` starts; `undefined` for a hole. */
   function address(entries: DataView, i: number): number | undefined {
-    if (!indexed) {
-      const block = entries.getUint32(i * 4, true);
-      return block === EROFS_NULL_ADDR ? undefined : block * blockSize;
-    }
-    const block = entries.getUint32(i * 8 + 4, true);
-    if (block === EROFS_NULL_ADDR) return undefined;
-    const device = entries.getUint16(i * 8 + 2, true);
-    if (device !== 0) {
-      const found = `chunk is on extra device ${device}`;
-      throw erofsError(image, "erofs.unsupported-feature", what, found, {
-        device,
-      });
-    }
-    return block * blockSize;
+    // the device id between counts modulo the number of devices, and images of several are refused
+    const block = entries.getUint32(indexed ? i * 8 + 4 : i * 4, true);
+    return block === EROFS_NULL_ADDR ? undefined : block * blockSize;
   }
 
   async function read(

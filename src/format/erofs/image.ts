@@ -97,7 +97,7 @@ export function parsing<T>(
         cause,
       );
     }
-    const found = `bytes at ${position} are ${cause.reason}`;
+    const found = `bytes at ${position} are not what the format allows`;
     throw erofsError(image, "erofs.damaged", what, found, facts, cause);
   }
 }

@@ -3,12 +3,22 @@ import test from "node:test";
 import { readManifest } from "../../../scripts/fixtures/manifest.ts";
 import { compareWithManifest, hash } from "../../../tests/support/compare.ts";
 import {
+  sealSuperblock,
   smallImage,
   smallImages,
 } from "../../../tests/support/erofs_images.ts";
 import { openMemory } from "../../block/memory.ts";
 import { withRecord } from "../../block/record.ts";
 import { isCoded } from "../../errors.ts";
+import type { BlockReader } from "../../block/reader.ts";
+import { readExactly } from "../../block/read_exactly.ts";
+import {
+  ControlledSource,
+  settle,
+  sourceFailure,
+  within,
+} from "../../../tests/conformance/controlled_source.ts";
+import { EROFS_INODE_CHUNK_BASED, type ErofsInode } from "./image.ts";
 import { openErofs } from "./open.ts";
 
 const open = (name: string) => openErofs(openMemory(smallImage(name).bytes));
@@ -88,6 +98,135 @@ test("openErofs() reads an extent once when many ask for parts of it", async () 
     await content.read(offset, new Uint8Array(100));
   }
   assert.equal(recorded.report.requests, requests);
+});
+
+test("openErofs() gives the right bytes to many who read at once", async () => {
+  for (const name of ["lz4hc-big", "dedupe", "fragments", "lzma", "chunk"]) {
+    const { bytes, path } = smallImage(name);
+    const whole = await openErofs(openMemory(bytes));
+    const files = await openErofs(openMemory(bytes), { decodedBytes: 65536 });
+    for (const entry of readManifest(path)) {
+      if (entry.type !== "file" || !entry.size) continue;
+      const { size } = entry;
+      const expected = await readExactly(await whole.open(entry.path), 0, size);
+      const one = await files.open(entry.path);
+      const two = await files.open(entry.path);
+      // neighbours and overlaps, forwards by one reader and backwards by another
+      const step = Math.ceil(size / 40);
+      const reads = Array.from({ length: 40 }, (_, i) => [
+        { reader: one, offset: Math.min(i * step, size - 1) },
+        { reader: two, offset: Math.max(0, size - (i + 1) * step) },
+      ]).flat();
+      await Promise.all(reads.map(async ({ reader, offset }) => {
+        const length = Math.min(2 * step, size - offset);
+        const found = await readExactly(reader, offset, length);
+        const wanted = expected.subarray(offset, offset + length);
+        assert.deepEqual(found, wanted, `${name} ${entry.path} at ${offset}`);
+      }));
+    }
+  }
+});
+
+test("openErofs() lets one of many readers of an extent leave", async () => {
+  const { bytes } = smallImage("lz4hc");
+  const files = await openErofs(openMemory(bytes));
+  const expected = await readExactly(await files.open("/lines"), 0, 5000);
+  const source = new ControlledSource(bytes);
+  const content = await (await openErofs(source)).open("/lines");
+  source.hold();
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const { signal } = controller;
+  const leaver = content.read(0, new Uint8Array(5000), { signal });
+  const stayer = readExactly(content, 0, 5000);
+  await settle();
+  controller.abort(reason);
+  // the source still holds back what both wait for
+  await within(1000, assert.rejects(leaver, reason));
+  source.release();
+  assert.deepEqual(await stayer, expected);
+});
+
+/** An image of which read number `n` fails. */
+function failingAt(bytes: Uint8Array, n: number): BlockReader {
+  const image = openMemory(bytes);
+  let reads = 0;
+  return {
+    ...image,
+    read(offset, into, options) {
+      if (reads++ !== n) return image.read(offset, into, options);
+      into.fill(0xee);
+      return Promise.reject(sourceFailure(offset));
+    },
+  };
+}
+
+test("openErofs() forgets a failed read, of whatever part of the image", async () => {
+  const { bytes } = smallImage("fragments");
+  const whole = await openErofs(openMemory(bytes));
+  for await (const { path, inode } of whole.walk("/")) {
+    if (inode.type !== "file") continue;
+    const expected = await readExactly(whole.source.open(inode), 0, inode.size);
+    let failed = true;
+    for (let n = 0; failed; n++) {
+      failed = false;
+      const twice = async <T>(action: () => Promise<T>): Promise<T> => {
+        try {
+          return await action();
+        } catch (error) {
+          assert.ok(isCoded(error, "read.failed"), String(error));
+          failed = true;
+          return await action();
+        }
+      };
+      const image = failingAt(bytes, n);
+      const files = await twice(() => openErofs(image));
+      const content = await twice(() => files.open(path));
+      const found = await twice(() => readExactly(content, 0, inode.size));
+      assert.deepEqual(found, expected, `${path}, read ${n} failed`);
+    }
+  }
+});
+
+test("openErofs() lists and stats 3,000 names by few reads", async () => {
+  const { bytes } = smallImage("names");
+  const recorded = withRecord(openMemory(bytes));
+  const files = await openErofs(recorded);
+  recorded.reset();
+  let count = 0;
+  for await (const _ of files.walk("/")) count++;
+  assert.equal(count, 3002);
+  const { requests, bytes: read } = recorded.report;
+  // pages of 4 KiB, each of them once: directories are read 16 pages at a time
+  assert.ok(requests <= bytes.length / 4096, `${requests} reads`);
+  assert.ok(read <= bytes.length, `${read} bytes`);
+  // all of it is known now
+  for await (const _ of files.walk("/")) count++;
+  assert.equal(recorded.report.requests, requests);
+});
+
+test("openErofs() reads a chunk whatever its device id where there is one device", async () => {
+  const { bytes, path } = smallImage("chunk-indexes");
+  const copy = bytes.slice();
+  const files = await openErofs(openMemory(bytes));
+  let chunks = 0;
+  for await (const entry of files.walk("/")) {
+    const { layout, headEnd, size, u } = entry.inode as ErofsInode;
+    if (layout !== EROFS_INODE_CHUNK_BASED) continue;
+    const start = Math.ceil(headEnd / 8) * 8;
+    const count = Math.ceil(size / (files.blockSize * 2 ** (u & 0x1f)));
+    for (let i = 0; i < count; i++) {
+      copy.fill(0xff, start + i * 8, start + i * 8 + 4); // advise and device_id
+      chunks++;
+    }
+  }
+  assert.ok(chunks > 3, `${chunks} chunks`);
+  sealSuperblock(copy);
+  const { differences } = await compareWithManifest(
+    await openErofs(openMemory(copy)),
+    readManifest(path),
+  );
+  assert.deepEqual(differences, []);
 });
 
 test("openErofs() refuses what is no erofs, by code", async () => {
