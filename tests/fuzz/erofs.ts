@@ -5,7 +5,14 @@
  */
 
 import { openMemory } from "../../src/block/memory.ts";
-import type { ErofsInode } from "../../src/format/erofs/image.ts";
+import {
+  EROFS_INODE_CHUNK_BASED,
+  EROFS_INODE_COMPRESSED_COMPACT,
+  EROFS_INODE_COMPRESSED_FULL,
+  EROFS_INODE_FLAT_INLINE,
+  EROFS_INODE_FLAT_PLAIN,
+  type ErofsInode,
+} from "../../src/format/erofs/image.ts";
 import { openErofs } from "../../src/format/erofs/open.ts";
 import {
   sealSuperblock,
@@ -46,12 +53,48 @@ export function runInput(bytes: Uint8Array<ArrayBuffer>): Promise<Exercise> {
   return exercise(() => openErofs(openMemory(bytes)));
 }
 
-async function findSpots(bytes: Uint8Array<ArrayBuffer>): Promise<number[]> {
+/** Entries of an index, a directory or a chunk map that become spots, spread over all of it. */
+const SPOTS_IN_TABLE = 16;
+
+async function findSpots(bytes: Uint8Array): Promise<number[]> {
   const files = await openErofs(openMemory(bytes));
-  const spots = [1024, 1088];
+  const { blockSize } = files;
+  const { superblock } = files.source;
+  const inodes = [];
   for await (const { inode } of files.walk("/")) {
-    const { headEnd } = inode as ErofsInode;
-    spots.push(files.source.superblock.metaStart + inode.number * 32, headEnd);
+    inodes.push(inode as ErofsInode);
+  }
+  if (superblock.packedNid !== undefined) {
+    const packed = await files.source.inode(superblock.packedNid);
+    inodes.push(packed as ErofsInode);
+  }
+  const spots = [1024, 1088];
+  const add = (start: number, size: number) => {
+    const step = Math.max(8, Math.ceil(size / SPOTS_IN_TABLE / 8) * 8);
+    for (
+      let at = start;
+      at < Math.min(start + size, bytes.length);
+      at += step
+    ) {
+      spots.push(at);
+    }
+  };
+  for (const { number, type, layout, size, headEnd, u } of inodes) {
+    spots.push(superblock.metaStart + number * 32, headEnd);
+    const blocks = Math.ceil(size / blockSize);
+    switch (layout) {
+      case EROFS_INODE_COMPRESSED_FULL:
+      case EROFS_INODE_CHUNK_BASED:
+        add(headEnd, 24 + blocks * 8);
+        break;
+      case EROFS_INODE_COMPRESSED_COMPACT:
+        add(headEnd, 16 + blocks * 4);
+        break;
+      case EROFS_INODE_FLAT_PLAIN:
+      case EROFS_INODE_FLAT_INLINE:
+        if (type === "directory" && size > blockSize) add(u * blockSize, size);
+        break;
+    }
   }
   return spots;
 }

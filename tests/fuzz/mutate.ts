@@ -29,7 +29,8 @@ const EDGES = [
 
 /**
  * A damaged copy of `bytes`: one to six changes, near `spots` half of the time. A change is a flipped
- * bit, another byte, an edge value, bytes copied from elsewhere, or the end cut off.
+ * bit, another byte, an edge value of 16 or 32 bits, bytes copied from elsewhere, an entry of a table
+ * moved, or the end cut off.
  */
 export function mutate(
   bytes: Uint8Array,
@@ -42,7 +43,7 @@ export function mutate(
     const near = spots.length > 0 && next() % 2 === 0;
     const at = (near ? spots[next() % spots.length]! + next() % 64 : next()) %
       copy.length;
-    switch (next() % 6) {
+    switch (next() % 8) {
       case 0:
       case 1:
         copy[at]! ^= 1 << (next() % 8);
@@ -59,6 +60,20 @@ export function mutate(
       case 4: {
         const from = next() % copy.length;
         copy.copyWithin(at, from, Math.min(copy.length, from + next() % 128));
+        break;
+      }
+      case 5: {
+        // a field of a header, an index or a directory entry, which are all aligned
+        const even = at & ~1;
+        const value = EDGES[next() % EDGES.length]!;
+        const view = new DataView(copy.buffer);
+        if (even + 2 <= copy.length) view.setUint16(even, value, true);
+        break;
+      }
+      case 6: {
+        const to = at & ~7;
+        const from = Math.max(0, to + 8 * (next() % 33 - 16));
+        copy.copyWithin(to, from, Math.min(copy.length, from + 8));
         break;
       }
       default:
