@@ -90,6 +90,14 @@ test("fastboop ls -R prints every path", async () => {
   assert.equal(code, 0);
 });
 
+test("fastboop ls -R follows the link that it is given", async () => {
+  const { code, text } = await fastboop("ls", "-R", IMAGE, "/links/to-folder");
+  const lines = text.trimEnd().split("\n");
+  assert.equal(lines[0], "/links/to-folder/");
+  assert.ok(lines.includes("/links/to-folder/fifo"), text);
+  assert.equal(code, 0);
+});
+
 test("fastboop ls -l prints modes, owners, sizes and targets", async () => {
   const { code, text } = await fastboop("ls", "-l", IMAGE, "/types");
   const lines = text.trimEnd().split("\n");
@@ -138,7 +146,10 @@ test("fastboop says what went wrong on stderr, and exits with 1", async () => {
       ["inspect", CLI],
       /no known format in its first \d+ bytes, expected an erofs image/,
     ],
-    [["cat", IMAGE, "/nope"], /^fastboop: Cannot resolve "\/nope"/],
+    [
+      ["cat", IMAGE, "/nope"],
+      /^fastboop: Cannot resolve "\/nope" of ".+plain\.erofs": "nope" is not there$/,
+    ],
     [["cat", IMAGE, "/types"], /found a directory, expected a file/],
     [["ls", "-l", IMAGE, "/nope"], /"nope" is not there/],
   ];
@@ -162,6 +173,9 @@ test("fastboop exits with 2 when it is called wrongly", async () => {
     [["ls", "--colour", IMAGE], /Unknown option "--colour"/],
     [["inspect", IMAGE, "more"], /Too many words: "more"/],
     [["--quiet"], /Unknown option "--quiet"/],
+    [["ls", "--long=yes", IMAGE], /Option "--long=yes" takes no value/],
+    [["help", "ls", "cat"], /Too many words: "cat"/],
+    [["--version", "ls"], /Too many words: "ls"/],
   ];
   for (const [args, message] of wrong) {
     const { code, text, errors } = await fastboop(...args);

@@ -118,7 +118,13 @@ class PathFileSystem implements FileSystem {
   ): AsyncIterable<DirectoryEntry> {
     const inode = await this.stat(path, options);
     if (inode.type !== "directory") {
-      throw failed("fs.not-a-directory", "list", path, inode.type, "directory");
+      throw this.#failed(
+        "fs.not-a-directory",
+        "list",
+        path,
+        inode.type,
+        "directory",
+      );
     }
     yield* this.source.list(inode, options);
   }
@@ -126,7 +132,13 @@ class PathFileSystem implements FileSystem {
   async readLink(path: string, options?: ReadOptions): Promise<string> {
     const inode = await this.lstat(path, options);
     if (inode.type !== "symlink") {
-      throw failed("fs.not-a-link", "read link", path, inode.type, "symlink");
+      throw this.#failed(
+        "fs.not-a-link",
+        "read link",
+        path,
+        inode.type,
+        "symlink",
+      );
     }
     return await this.source.readLink(inode, options);
   }
@@ -134,7 +146,7 @@ class PathFileSystem implements FileSystem {
   async open(path: string, options?: ReadOptions): Promise<BlockReader> {
     const inode = await this.stat(path, options);
     if (inode.type !== "file") {
-      throw failed("fs.not-a-file", "open", path, inode.type, "file");
+      throw this.#failed("fs.not-a-file", "open", path, inode.type, "file");
     }
     return this.source.open(inode);
   }
@@ -144,6 +156,22 @@ class PathFileSystem implements FileSystem {
     yield* walkTree(this.source, { path, inode }, options);
   }
 
+  #failed(
+    code: ErrorCode,
+    what: string,
+    path: string,
+    found: string,
+    expected: string,
+  ): FormatError {
+    return new FormatError(
+      code,
+      `Cannot ${what} ${
+        shown(this.name, path)
+      }: found ${found}, expected ${expected}`,
+      { facts: { image: this.name, path, found, expected } },
+    );
+  }
+
   /** The places from the root to what `path` leads to. */
   async #follow(
     path: string,
@@ -151,17 +179,17 @@ class PathFileSystem implements FileSystem {
     options?: ReadOptions,
   ): Promise<Place[]> {
     options?.signal?.throwIfAborted();
-    checkLength(path, path, MAX_PATH);
+    checkLength(this.name, path, path, MAX_PATH);
     const places: Place[] = [{
       name: "",
       inode: await this.#inode(this.source.rootNumber, options),
     }];
-    const names = splitReversed(path, path);
+    const names = splitReversed(this.name, path, path);
     let links = 0;
     for (let name = names.pop(); name !== undefined; name = names.pop()) {
       const here = last(places).inode;
       if (here.type !== "directory") {
-        throw failed(
+        throw this.#failed(
           "fs.not-a-directory",
           "resolve",
           path,
@@ -174,16 +202,16 @@ class PathFileSystem implements FileSystem {
         if (places.length > 1) places.pop();
         continue;
       }
-      checkLength(path, name, MAX_NAME);
+      checkLength(this.name, path, name, MAX_NAME);
       const number = await this.#lookup(here, name, options);
-      if (number < 0) throw notFound(path, name);
+      if (number < 0) throw notFound(this.name, path, name);
       const inode = await this.#inode(number, options);
       if (inode.type !== "symlink" || (names.length === 0 && !followLast)) {
         places.push({ name, inode });
         continue;
       }
       if (++links > MAX_LINKS) {
-        throw failed(
+        throw this.#failed(
           "fs.link-loop",
           "resolve",
           path,
@@ -192,11 +220,13 @@ class PathFileSystem implements FileSystem {
         );
       }
       // Before the target takes memory: what follows a damaged size could be anything.
-      if (inode.size > MAX_PATH) throw tooLong(path, inode.size, MAX_PATH);
+      if (inode.size > MAX_PATH) {
+        throw tooLong(this.name, path, inode.size, MAX_PATH);
+      }
       const target = await this.source.readLink(inode, options);
-      checkLength(path, target, MAX_PATH);
+      checkLength(this.name, path, target, MAX_PATH);
       if (target.startsWith("/")) places.length = 1;
-      names.push(...splitReversed(target, path));
+      names.push(...splitReversed(this.name, path, target));
     }
     return places;
   }
@@ -227,8 +257,8 @@ class PathFileSystem implements FileSystem {
  * The names in `text`, last one first. A slash at the end stands for a final `.`: it follows a
  * link and demands a directory.
  */
-function splitReversed(text: string, path: string): string[] {
-  if (text === "") throw notFound(path, "");
+function splitReversed(image: string, path: string, text: string): string[] {
+  if (text === "") throw notFound(image, path, "");
   const names = text.split("/").filter((name) => name !== "");
   if (text.endsWith("/")) names.push(".");
   return names.reverse();
@@ -238,49 +268,50 @@ function last(places: Place[]): Place {
   return places[places.length - 1]!;
 }
 
-function checkLength(path: string, text: string, limit: number): void {
+function checkLength(
+  image: string,
+  path: string,
+  text: string,
+  limit: number,
+): void {
   // No string takes less bytes than code units, and three times as many at most.
   if (text.length * 3 <= limit) return;
   const length = nameLength(text);
-  if (length > limit) throw tooLong(path, length, limit);
+  if (length > limit) throw tooLong(image, path, length, limit);
 }
 
-function shown(path: string): string {
-  return JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+/** A path for a message, with the image it is of. */
+function shown(image: string, path: string): string {
+  return `${quoted(path)} of ${JSON.stringify(image)}`;
 }
 
-function tooLong(path: string, length: number, limit: number): FormatError {
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+}
+
+function tooLong(
+  image: string,
+  path: string,
+  length: number,
+  limit: number,
+): FormatError {
   return new FormatError(
     "fs.name-too-long",
     `Cannot resolve ${
-      shown(path)
+      shown(image, path)
     }: found ${length} bytes, expected at most ${limit}`,
-    { facts: { path, length, limit } },
+    { facts: { image, path, length, limit } },
   );
 }
 
-function notFound(path: string, name: string): FormatError {
+function notFound(image: string, path: string, name: string): FormatError {
   return new FormatError(
     "fs.not-found",
-    `Cannot resolve ${shown(path)}: ${
+    `Cannot resolve ${shown(image, path)}: ${
       name === ""
         ? "an empty path leads nowhere"
-        : `${shown(name)} is not there`
+        : `${quoted(name)} is not there`
     }`,
-    { facts: { path, name } },
-  );
-}
-
-function failed(
-  code: ErrorCode,
-  what: string,
-  path: string,
-  found: string,
-  expected: string,
-): FormatError {
-  return new FormatError(
-    code,
-    `Cannot ${what} ${shown(path)}: found ${found}, expected ${expected}`,
-    { facts: { path, found, expected } },
+    { facts: { image, path, name } },
   );
 }

@@ -39,11 +39,26 @@ export async function* walkTree(
     if (seen.has(inode.number)) {
       const above = levels.some((level) => level.number === inode.number);
       throw above
-        ? damaged("fs.directory-loop", path, "it lies within itself")
-        : damaged("fs.directory-shared", path, "it has a second name");
+        ? damaged(
+          source.name,
+          "fs.directory-loop",
+          path,
+          "it lies within itself",
+        )
+        : damaged(
+          source.name,
+          "fs.directory-shared",
+          path,
+          "it has a second name",
+        );
     }
     if (levels.length === MAX_DEPTH) {
-      throw damaged("fs.too-deep", path, `more than ${MAX_DEPTH} levels`);
+      throw damaged(
+        source.name,
+        "fs.too-deep",
+        path,
+        `more than ${MAX_DEPTH} levels`,
+      );
     }
     seen.add(inode.number);
     const entries = source.list(inode, options)[Symbol.asyncIterator]();
@@ -62,7 +77,12 @@ export async function* walkTree(
       const { name, number } = next.value;
       const path = `${top.path}/${name}`;
       if (!isName(name)) {
-        throw damaged("fs.bad-name", path, "no file can have this name");
+        throw damaged(
+          source.name,
+          "fs.bad-name",
+          path,
+          "no file can have this name",
+        );
       }
       const entry = { path, inode: await source.inode(number, options) };
       yield entry;
@@ -78,11 +98,18 @@ function isName(name: string): boolean {
     !name.includes("/") && !name.includes("\0");
 }
 
-function damaged(code: ErrorCode, path: string, found: string): FormatError {
+function damaged(
+  image: string,
+  code: ErrorCode,
+  path: string,
+  found: string,
+): FormatError {
   const shown = path.length > 200 ? `…${path.slice(-200)}` : path;
   return new FormatError(
     code,
-    `Cannot walk ${JSON.stringify(shown)}: ${found}; the image may be damaged`,
-    { facts: { path } },
+    `Cannot walk ${JSON.stringify(shown)} of ${
+      JSON.stringify(image)
+    }: ${found}; the image may be damaged`,
+    { facts: { image, path } },
   );
 }

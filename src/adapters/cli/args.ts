@@ -64,9 +64,12 @@ export function parseCommand(args: readonly string[]): Command {
   if (word === undefined || word === "--help" || word === "-h") {
     return { kind: "help" };
   }
-  if (word === "--version" || word === "-V") return { kind: "version" };
+  if (word === "--version" || word === "-V") {
+    expectWords(undefined, rest, []);
+    return { kind: "version" };
+  }
   if (word === "help") {
-    const [topic] = rest;
+    const [topic] = expectWords(undefined, rest, [], ["COMMAND"]);
     if (topic === undefined) return { kind: "help" };
     return { kind: "help", topic: topicOf(topic) };
   }
@@ -124,14 +127,19 @@ function parseFlags(topic: Topic, args: readonly string[]) {
     };
   } catch (error) {
     // the runtimes word this differently, so only the option is taken from it
-    const option = /'(-[^' ]*)/.exec(
+    const option = /'(-[^' ,]*)/.exec(
       error instanceof Error ? error.message : "",
     )?.[1];
     const known = Object.entries(FLAGS[topic])
       .map(([name, { short }]) =>
         short === undefined ? `--${name}` : `-${short}, --${name}`
       );
-    const found = option === undefined
+    const valued = args.find((arg) =>
+      Object.keys(FLAGS[topic]).some((name) => arg.startsWith(`--${name}=`))
+    );
+    const found = valued !== undefined
+      ? `Option "${valued}" takes no value`
+      : option === undefined
       ? "Cannot understand the options"
       : `Unknown option "${option}"`;
     throw new UsageError(`${found}, expected ${known.join(" or ")}`, topic);
@@ -139,7 +147,7 @@ function parseFlags(topic: Topic, args: readonly string[]) {
 }
 
 function expectWords(
-  topic: Topic,
+  topic: Topic | undefined,
   words: readonly string[],
   required: readonly string[],
   optional: readonly string[] = [],

@@ -113,7 +113,10 @@ async function list(
   const top = await files.stat(path, { signal });
   if (top.type !== "directory") await add(path, top);
   else if (recursive) {
-    for await (const entry of files.walk(path, { signal })) {
+    // a walk follows no links, but its start is what the user named
+    const link = (await files.lstat(path, { signal })).type === "symlink";
+    const start = link ? `${path}/` : path;
+    for await (const entry of files.walk(start, { signal })) {
       await add(entry.path, entry.inode);
     }
   } else {
