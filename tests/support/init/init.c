@@ -12,7 +12,7 @@
  *     filesystem NAME             each that the kernel knows
  *     setting KEY=VALUE           each file in /etc/stage0, without the newline at its end
  *     FAILED to WHAT errno N      any other step
- *     kernel: TEXT                the end of the kernel's log, after a failure
+ *     kernel: <LEVEL>TEXT         what the kernel logged meanwhile: errors, and after a failure all
  *     init: done                  last, also after failures; then the machine is powered off
  */
 #include "sys.h"
@@ -23,7 +23,8 @@
 
 enum {
 	PATH_MAX = 4096, LINE_MAX = 2048, LIST_MAX = 1 << 16, INDEX_MAX = 1 << 21, LOG_MAX = 1 << 16,
-	MAX_DEPTH = 12, LOG_SHOWN = 6000, CONSOLE_LEVEL_EMERGENCIES = 1,
+	MAX_DEPTH = 12, CONSOLE_LEVEL_EMERGENCIES = 1,
+	LOG_LEVEL_MASK = 7, LOG_LEVEL_ERROR = 3,
 };
 
 /* Buffers are here for their size: the text of all lists, of modules.dep, of one file. */
@@ -321,7 +322,17 @@ static int visit_setting(const char *path, unsigned char type, void *of)
 	return 0;
 }
 
-/* What the kernel said of the modules, where one failed. */
+/* Whether a line of the log, `<N>...`, is of an error or worse. */
+static int is_error(const char *line)
+{
+	unsigned number = 0;
+
+	for (line++; *line >= '0' && *line <= '9'; line++)
+		number = number * 10 + (unsigned)(*line - '0');
+	return (number & LOG_LEVEL_MASK) <= LOG_LEVEL_ERROR;
+}
+
+/* What the kernel logged since it was quieted. */
 static void say_kernel_log(void)
 {
 	ssize_t size = sys_log(SYSLOG_ACTION_READ_ALL, file_text, sizeof(file_text) - 1);
@@ -331,12 +342,9 @@ static void say_kernel_log(void)
 	if (size <= 0)
 		return;
 	file_text[size] = '\0';
-	if (size > LOG_SHOWN) {
-		text += size - LOG_SHOWN;
-		next_line(&text, &line_size);
-	}
 	while ((line = next_line(&text, &line_size)) != 0)
-		say("kernel: ", line, line_size, "");
+		if (failures > 0 || is_error(line))
+			say("kernel: ", line, line_size, "");
 }
 
 static void mount_at(const char *type, const char *on)
@@ -370,6 +378,7 @@ __attribute__((used, noreturn)) void run(void)
 	mount_at("proc", "/proc");
 	mount_at("sysfs", "/sys");
 	step("quiet the kernel", sys_log(SYSLOG_ACTION_CONSOLE_LEVEL, 0, CONSOLE_LEVEL_EMERGENCIES));
+	step("forget the kernel's log", sys_log(SYSLOG_ACTION_CLEAR, 0, 0));
 
 	step("read the kernel's release", sys_uname(&uname));
 	say("release ", uname.release, length(uname.release), "");
@@ -391,8 +400,7 @@ __attribute__((used, noreturn)) void run(void)
 	say_words("/proc/modules", "running ", 0);
 	say_words("/proc/filesystems", "filesystem ", 1);
 	step("read " SETTINGS_FOLDER, each_name(SETTINGS_FOLDER, visit_setting, 0));
-	if (failures > 0)
-		say_kernel_log();
+	say_kernel_log();
 	say("init: done", "", 0, "");
 	sys_power_off();
 	for (;;)
