@@ -80,6 +80,33 @@ test("openErofs() survives an inode whose size is larger than anything", async (
   assert.ok(codes.has("erofs.damaged"), [...codes].join());
 });
 
+test("openErofs() says which block of which directory is damaged", async () => {
+  const { bytes } = smallImage("names");
+  const files = await openErofs(openMemory(bytes));
+  let folder: ErofsInode | undefined;
+  for await (const { inode } of files.walk("/")) {
+    if (inode.type === "directory" && inode.size > 8192) {
+      folder = inode as ErofsInode;
+      break;
+    }
+  }
+  const { number, u } = folder!;
+  const copy = bytes.slice();
+  copy.fill(0xff, u * 4096 + 4096 + 8, u * 4096 + 4096 + 10); // the second block's first name
+  const damaged = await openErofs(openMemory(copy, { name: "bad.img" }));
+  await assert.rejects(
+    async () => {
+      for await (const _ of damaged.walk("/"));
+    },
+    {
+      code: "erofs.damaged",
+      message:
+        `Cannot read directory inode ${number} at byte 4096 of "bad.img": ` +
+        "it is not what the format allows; the image is damaged",
+    },
+  );
+});
+
 test("openErofs() names the features that it does not read", async () => {
   const { bytes } = smallImage("plain");
   const refused = async (change: (view: DataView) => void) => {

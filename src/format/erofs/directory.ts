@@ -38,7 +38,7 @@ export async function* listDirectory(
       const entries = parsing(
         image,
         what,
-        directory.headEnd,
+        undefined,
         () => image.parser.dirents(block),
       );
       for (const { nid, nameOffset, nameSize, type } of entries) {
@@ -79,7 +79,7 @@ export async function lookupName(
     const answer = parsing(
       image,
       what,
-      directory.headEnd,
+      undefined,
       () => image.parser.lookup(block, wanted),
     );
     if (answer === "before") high = middle;

@@ -73,32 +73,35 @@ export function erofsError(
   );
 }
 
-/** Runs `parse` and tells what it was about when the core refuses the bytes. */
+/**
+ * Runs `parse` and tells what it was about when the core refuses the bytes.
+ *
+ * @param position Where in the image they stand; `undefined` when they were put together.
+ */
 export function parsing<T>(
   image: ErofsImage,
   what: string,
-  position: number,
+  position: number | undefined,
   parse: () => T,
 ): T {
   try {
     return parse();
   } catch (cause) {
     if (!(cause instanceof ErofsFault)) throw cause;
-    const facts = { position };
-    if (cause.reason === "unsupported") {
-      const found =
-        `bytes at ${position} use a newer form than this reader knows`;
-      throw erofsError(
-        image,
+    const facts: Record<string, number> = position === undefined
+      ? {}
+      : { position };
+    const bytes = position === undefined ? "it" : `what stands at ${position}`;
+    const [code, found] = cause.reason === "unsupported"
+      ? [
         "erofs.unsupported-feature",
-        what,
-        found,
-        facts,
-        cause,
-      );
-    }
-    const found = `bytes at ${position} are not what the format allows`;
-    throw erofsError(image, "erofs.damaged", what, found, facts, cause);
+        `${bytes} has a newer form than this reader knows`,
+      ] as const
+      : [
+        "erofs.damaged",
+        `${bytes} is not what the format allows`,
+      ] as const;
+    throw erofsError(image, code, what, found, facts, cause);
   }
 }
 
