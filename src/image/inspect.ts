@@ -1,6 +1,7 @@
 import type { ReadOptions } from "../block/reader.ts";
 import { compareVersions } from "../bytes/version.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { RELEASE_FOLDERS } from "./device_tree_folders.ts";
 import { findKernels } from "./find_kernels.ts";
 
 /** A kernel that an image brings. */
@@ -34,10 +35,7 @@ export interface ImageFacts {
 
 /** Folders, `*` for any one name, that distributions put device trees in. */
 const DEVICE_TREE_FOLDERS = [
-  "/usr/lib/linux-image-*",
-  "/usr/lib/modules/*/dtb",
-  "/usr/lib/firmware/*/device-tree",
-  "/lib/modules/*/dtb",
+  ...RELEASE_FOLDERS,
   "/boot/dtb*",
   "/boot/dtbs*",
   "/usr/share/dtb*",
