@@ -17,6 +17,7 @@ const EXIT_INTERRUPTED = 130;
 const output: Output = {
   terminal: process.stdout.isTTY === true,
   version: manifest.version,
+  warn: (message) => void process.stderr.write(`fastboop: ${message}\n`),
   result: (bytes) =>
     new Promise((resolve, reject) => {
       process.stdout.write(

@@ -166,7 +166,7 @@ test("fastboop exits with 2 when it is called wrongly", async () => {
   const wrong: [args: string[], message: RegExp][] = [
     [
       ["list", IMAGE],
-      /Unknown command "list", expected one of ls, cat, inspect/,
+      /Unknown command "list", expected one of ls, cat, inspect, /,
     ],
     [["ls"], /Missing IMAGE\nSee "fastboop help ls"/],
     [["cat", IMAGE], /Missing PATH/],
@@ -190,7 +190,7 @@ test("fastboop prints help and version", async () => {
   assert.match(overview.text, /^Usage: fastboop COMMAND/m);
   assert.equal(overview.code, 0);
   assert.equal((await fastboop("--help")).text, overview.text);
-  for (const command of ["ls", "cat", "inspect"]) {
+  for (const command of ["ls", "cat", "inspect", "devpro"]) {
     const { text } = await fastboop("help", command);
     assert.match(text, new RegExp(`^Usage: fastboop ${command}`));
     assert.equal((await fastboop(command, "--help")).text, text);

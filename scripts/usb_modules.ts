@@ -109,11 +109,11 @@ export function findUsbModules(root: TreeNode, tree: ModuleTree): UsbModules {
     const node = deviceOf(start);
     if (node === undefined || seen.has(node) || !node.enabled) return;
     seen.add(node);
-    if (node.parent) visit(node.parent, `bus of ${node.name}`);
     for (const [property, provider] of providers(node)) {
       if (property === "clocks" && isLoop(node, provider)) continue;
       visit(provider, `${property} of ${node.name}`);
     }
+    if (node.parent) visit(node.parent, `bus of ${node.name}`);
     const compatibles = node.texts("compatible");
     const drivers = compatibles.flatMap((compatible) =>
       tree.modulesOf(compatible).map((module) => ({ module, compatible }))

@@ -49,9 +49,9 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
         "rpm_proc",
         "smd_rpm",
         "qcom_smd_regulator",
-        "qcom_spmi_pmic",
         "extcon_usb_gpio",
         "phy_qcom_usb_hs",
+        "qcom_spmi_pmic",
         "ci_hdrc_msm"
       ]
     }
@@ -89,9 +89,9 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
+        "nvmem_qfprom",
         "fixed",
         "qcom_rpmh_regulator",
-        "nvmem_qfprom",
         "phy_qcom_qusb2",
         "dwc3_qcom",
         "dwc3"
@@ -135,9 +135,9 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
+        "nvmem_qfprom",
         "fixed",
         "qcom_rpmh_regulator",
-        "nvmem_qfprom",
         "phy_qcom_qusb2",
         "dwc3_qcom",
         "dwc3"
@@ -181,9 +181,9 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
+        "nvmem_qfprom",
         "fixed",
         "qcom_rpmh_regulator",
-        "nvmem_qfprom",
         "phy_qcom_qusb2",
         "dwc3_qcom",
         "dwc3"
@@ -279,11 +279,11 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
+        "nvmem_qfprom",
         "fixed",
         "qcom_rpmh_regulator",
-        "phy_qcom_qmp_combo",
-        "nvmem_qfprom",
         "phy_qcom_qusb2",
+        "phy_qcom_qmp_combo",
         "dwc3_qcom",
         "dwc3"
       ]
@@ -322,10 +322,10 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
-        "qcom_rpmh_regulator",
-        "phy_qcom_qmp_combo",
         "nvmem_qfprom",
+        "qcom_rpmh_regulator",
         "phy_qcom_qusb2",
+        "phy_qcom_qmp_combo",
         "dwc3_qcom",
         "dwc3"
       ]
@@ -364,10 +364,10 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     },
     "stage0": {
       "kernel_modules": [
-        "qcom_rpmh_regulator",
-        "phy_qcom_qmp_combo",
         "nvmem_qfprom",
+        "qcom_rpmh_regulator",
         "phy_qcom_qusb2",
+        "phy_qcom_qmp_combo",
         "dwc3_qcom",
         "dwc3"
       ]

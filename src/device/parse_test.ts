@@ -71,9 +71,9 @@ test("parseProfile() gives every key of the file", () => {
     },
     stage0: {
       kernel_modules: [
+        "nvmem_qfprom",
         "fixed",
         "qcom_rpmh_regulator",
-        "nvmem_qfprom",
         "phy_qcom_qusb2",
         "dwc3_qcom",
         "dwc3",

@@ -13,7 +13,9 @@ export type ProfileOrigin = "local" | "channel" | "built-in";
 
 /** A profile and where it is from. */
 export interface PooledProfile {
+  /** What is known of the phone. */
   readonly profile: DeviceProfile;
+  /** Whose it is. */
   readonly origin: ProfileOrigin;
   /** File or address; of a built-in profile its id. */
   readonly source: string;

@@ -58,6 +58,7 @@ export interface BootLimits {
 
 /** The boot image that the phone takes. Offsets are added to `base`. */
 export interface AndroidBootimgProfile {
+  /** Of the boot image. */
   readonly header_version: BootHeaderVersion;
   /** Bytes, a power of two from 2048 to 65536; 4096 for versions 3 and 4. */
   readonly page_size: number;
@@ -73,8 +74,11 @@ export interface AndroidBootimgProfile {
   readonly tags_offset?: number;
   /** 0x1f00000 when absent; used by version 2 and later. */
   readonly dtb_offset?: number;
+  /** None when absent. */
   readonly limits?: BootLimits;
+  /** How the kernel is stored. */
   readonly kernel: { readonly encoding: KernelEncoding };
+  /** How the initramfs is stored; not compressed when absent. */
   readonly initrd?: { readonly compress?: InitrdCompression };
   /** First part of the kernel's command line. */
   readonly cmdline_append?: string;
@@ -92,9 +96,11 @@ export interface DeviceProfile {
   readonly match: readonly ProfileMatch[];
   /** All must hold; asked in this order. */
   readonly probe: readonly ProbeStep[];
+  /** How it is booted: by `fastboot boot`. */
   readonly boot: {
     readonly fastboot_boot: { readonly android_bootimg: AndroidBootimgProfile };
   };
+  /** What the program on the phone needs. */
   readonly stage0: {
     /** Modules that bring up the USB controller, in the order they are to be loaded. */
     readonly kernel_modules: readonly string[];

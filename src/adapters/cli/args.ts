@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import type { DevproAction } from "./devpro.ts";
 
 /** One call of the program. */
 export type Command =
@@ -22,10 +23,11 @@ export type Command =
     readonly kind: "inspect";
     readonly image: string;
     readonly json: boolean;
-  };
+  }
+  | { readonly kind: "devpro" } & DevproAction;
 
 /** Commands that help exists for. */
-export type Topic = "ls" | "cat" | "inspect";
+export type Topic = "ls" | "cat" | "inspect" | "devpro";
 
 /** What was typed is no command. The message says what would be. */
 export class UsageError extends Error {
@@ -49,6 +51,7 @@ const FLAGS: Readonly<Record<Topic, Flags>> = {
   },
   cat: HELP,
   inspect: { ...HELP, json: { type: "boolean" } },
+  devpro: { ...HELP, json: { type: "boolean" } },
 };
 
 /** Every command, also for help. */
@@ -100,8 +103,37 @@ export function parseCommand(args: readonly string[]): Command {
       const [image] = expectWords(topic, words, ["IMAGE"]);
       return { kind: "inspect", image: image!, json: flags["json"] === true };
     }
+    case "devpro":
+      return { kind: topic, ...parseDevpro(words, flags["json"] === true) };
     default:
       return topic satisfies never;
+  }
+}
+
+function parseDevpro(words: readonly string[], json: boolean): DevproAction {
+  const [action, ...rest] = words;
+  switch (action) {
+    case "list":
+      expectWords("devpro", rest, []);
+      return { action, json };
+    case "show": {
+      const [id] = expectWords("devpro", rest, ["ID"]);
+      return { action, id: id!, json };
+    }
+    case "check":
+      expectWords("devpro", rest.slice(0, 1), ["FILE"]);
+      if (!json) return { action, files: rest };
+      throw new UsageError(
+        'Unknown option "--json" of devpro check, expected FILE…',
+        "devpro",
+      );
+    default:
+      throw new UsageError(
+        action === undefined
+          ? "Missing what to do, expected list, show or check"
+          : `Unknown word "${action}", expected list, show or check`,
+        "devpro",
+      );
   }
 }
 

@@ -12,6 +12,7 @@ import { inspectImage } from "../../image/inspect.ts";
 import { openImage } from "../../image/open_image.ts";
 import { openFile } from "../node/file.ts";
 import type { Command } from "./args.ts";
+
 import { helpText } from "./help.ts";
 import { formatInspection } from "./inspection.ts";
 import { formatLong, printable } from "./listing.ts";
@@ -20,6 +21,8 @@ import { formatLong, printable } from "./listing.ts";
 export interface Output {
   /** Writes results; resolves when more may be written. */
   result(bytes: Uint8Array): Promise<void>;
+  /** Tells the user something besides, in one line. */
+  warn(message: string): void;
   /** Results go to a terminal, which control characters in names would confuse. */
   readonly terminal: boolean;
   readonly version: string;
@@ -65,6 +68,18 @@ export async function runCommand(
           command.json ? `${JSON.stringify(facts)}\n` : formatInspection(facts),
         );
       });
+    case "devpro": {
+      // its parser takes longer to load than all the rest
+      const { runDevpro } = await import("./devpro.ts");
+      return await runDevpro(
+        command,
+        {
+          text: (content) => text(output, content),
+          warn: (message) => output.warn(message),
+        },
+        signal,
+      );
+    }
     default:
       return command satisfies never;
   }

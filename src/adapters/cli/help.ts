@@ -9,6 +9,7 @@ Commands:
   ls IMAGE [PATH]       list a directory inside an image
   cat IMAGE PATH        print a file inside an image
   inspect IMAGE         tell what an image holds: file system, kernels, device trees
+  devpro ACTION …       tell which phones are known, check profiles of others
   help [COMMAND]        tell more about a command
 
 Options:
@@ -37,6 +38,23 @@ Tells the file system of IMAGE, its features and block size, the kernel releases
 many device trees.
 
   --json                one JSON object instead of text
+`,
+  devpro: `Usage: fastboop devpro list [--json]
+       fastboop devpro show [--json] ID
+       fastboop devpro check FILE…
+
+Device profiles say how a phone is recognised, what its bootloader takes, and which kernel modules
+its USB needs. list tells all that are known: built in, and your own. show prints one as a file to
+start from. check reads files and tells all that is wrong in them, with line and column.
+
+  --json                JSON instead of text
+
+Your own profiles, *.yaml, *.yml or *.json, are looked for in these folders and go before those
+built in:
+
+  each part of FASTBOOP_SCHEMA_PATH, which are separated by ":"
+  $XDG_CONFIG_HOME/fastboop/devpro, by default ~/.config/fastboop/devpro
+  /usr/share/fastboop/devpro
 `,
 };
 
