@@ -52,27 +52,5 @@ export * from "./src/device/match.ts";
 export { formatProblem, parseProfile } from "./src/device/parse.ts";
 export * from "./src/device/pool.ts";
 export type * from "./src/device/profile.ts";
-export {
-  checkDtb,
-  describeDtb,
-  type DtbFacts,
-  type DtbOptions,
-} from "./src/format/fdt/describe.ts";
-export {
-  injectMac,
-  type MacInjection,
-  type MacKind,
-  makeMac,
-} from "./src/format/fdt/mac.ts";
-export {
-  applyOverlays,
-  type Overlay,
-  type OverlayOptions,
-} from "./src/format/fdt/overlay.ts";
-export {
-  type DeviceTreeFile,
-  findDeviceTree,
-  readDeviceTree,
-} from "./src/boot/device_tree.ts";
 export * from "./src/image/inspect.ts";
 export * from "./src/image/open_image.ts";
