@@ -14,7 +14,10 @@ export function findNearest(
   let least = Infinity;
   for (const candidate of candidates) {
     const changes = countChanges(fold(word), fold(candidate));
-    const allowed = Math.max(1, Math.floor(candidate.length / 3));
+    const allowed = Math.max(
+      1,
+      Math.floor(Math.max(word.length, candidate.length) / 3),
+    );
     if (changes <= allowed && changes < least) {
       best = candidate;
       least = changes;

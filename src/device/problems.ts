@@ -141,6 +141,8 @@ function wrongValue(issue: Issue, data: unknown): Finding {
         TYPES[issue.expected ?? ""] ?? issue.expected ?? "something else",
         issue.expected === "string" && typeof value !== "object"
           ? "; put it in quotes"
+          : typeof value === "string" && value !== "" && !isNaN(Number(value))
+          ? "; take the quotes away"
           : "",
       );
     case "invalid_value": {

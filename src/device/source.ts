@@ -134,7 +134,10 @@ export function readSource(
         return visit.BREAK;
       },
     });
-    return { problems: [problem("profile.aliases", offset, error.message)] };
+    const reason = /^Unresolved alias/.test(error.message)
+      ? "found an alias of nothing, expected its anchor before it"
+      : `found aliases that stand for more than ${MAX_ALIASES} values, expected a profile`;
+    return { problems: [problem("profile.aliases", offset, reason)] };
   }
   return {
     data,
