@@ -1,0 +1,264 @@
+/**
+ * What stage0 is told, and what the kernel is told.
+ *
+ * @module
+ */
+
+import { FormatError } from "../errors.ts";
+import { checkCmdline, type CmdlineLimits, parseCmdline } from "./cmdline.ts";
+
+type Kind = "flag" | "count" | "id" | "word" | "text";
+
+const KINDS = {
+  "ostree": "text",
+  "stage0.fb": "flag",
+  "stage0.serial": "text",
+  "stage0.yeetfstab": "flag",
+  "stage0.rootfs": "word",
+  "smoo.acm": "flag",
+  "smoo.break": "flag",
+  "smoo.queue_count": "count",
+  "smoo.queue_depth": "count",
+  "smoo.queue_size": "count",
+  "smoo.max_io_bytes": "count",
+  "smoo.max_io": "count",
+  "smoo.vendor": "id",
+  "smoo.vendor_id": "id",
+  "smoo.product": "id",
+  "smoo.product_id": "id",
+  "smoo.mimic_fastboot": "flag",
+  "smoo.log": "text",
+  "firstboot.locale": "text",
+  "firstboot.locale-messages": "text",
+  "firstboot.keymap": "text",
+  "firstboot.timezone": "text",
+} as const satisfies Readonly<Record<string, Kind>>;
+
+/** Name of a setting, and of its file below `etc/stage0`. */
+export type SettingKey = keyof typeof KINDS;
+/** Settings by name, in the order of their files. */
+export type Settings = ReadonlyMap<SettingKey, string>;
+
+/** All settings that stage0 knows. */
+export const SETTING_KEYS = Object.keys(KINDS) as readonly SettingKey[];
+
+/** Words that mean `=1` when they stand alone. */
+const BARE: ReadonlySet<string> = new Set<SettingKey>([
+  "stage0.fb",
+  "stage0.yeetfstab",
+  "smoo.acm",
+  "smoo.mimic_fastboot",
+]);
+const CREDENTIAL = /^(firstboot\.[^:]+):(.*)$/s;
+
+const EXPECTED: Readonly<Record<Kind, readonly [RegExp, string]>> = {
+  flag: [
+    /^(1|true|yes|on|0|false|no|off)$/,
+    "1, true, yes, on, 0, false, no or off",
+  ],
+  count: [/^[1-9][0-9]{0,9}$/, "a whole number from 1 on"],
+  id: [/^(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5})$/, "0x0000 to 0xffff"],
+  word: [/^[a-z0-9_-]+$/, "lower-case letters and digits"],
+  // deno-lint-ignore no-control-regex
+  text: [/^[^\x00-\x1f\x7f]+$/, "text without control characters"],
+};
+
+function isKey(name: string): name is SettingKey {
+  return Object.hasOwn(KINDS, name);
+}
+
+/**
+ * Refuses a value that stage0 would not take, before a phone is asked.
+ *
+ * @throws {FormatError} `settings.bad-value`
+ */
+function check(key: SettingKey, value: string): string {
+  const kind = KINDS[key];
+  const [pattern, expected] = EXPECTED[kind];
+  if (
+    pattern.test(value) && !(kind === "id" && Number(value) > 0xffff)
+  ) return value;
+  throw new FormatError(
+    "settings.bad-value",
+    `Cannot set ${key}: found ${JSON.stringify(value)}, expected ${expected}`,
+    { facts: { key, value } },
+  );
+}
+
+/** A command line, split into what is for stage0 and what is for the kernel. */
+export interface SplitCmdline {
+  /** Later words win. A setting with an empty value is left out. */
+  readonly settings: Settings;
+  /** All other words in their order, as they stood. */
+  readonly words: readonly string[];
+}
+
+/**
+ * Takes the words that are settings out of a command line: `key=value`, some keys alone for `=1`, and
+ * `systemd.set_credential=firstboot.…:value`. What follows a `--` is for init and stays.
+ *
+ * @throws {FormatError} `cmdline.bad-character`, `cmdline.open-quote`, `settings.bad-value`
+ *
+ * @example
+ * ```ts
+ * import { splitCmdline } from "./settings.ts";
+ *
+ * const { settings, words } = splitCmdline('quiet smoo.acm firstboot.keymap="de"');
+ * console.assert(settings.get("smoo.acm") === "1" && settings.get("firstboot.keymap") === "de");
+ * console.assert(words.join(" ") === "quiet");
+ * ```
+ */
+export function splitCmdline(text: string): SplitCmdline {
+  const settings = new Map<SettingKey, string>();
+  const words: string[] = [];
+  let forInit = false;
+  for (const { text: word, name, value } of parseCmdline(text)) {
+    forInit ||= word === "--";
+    const found = forInit ? undefined : asSetting(name, value);
+    if (found === undefined) words.push(word);
+    else if (found[1] !== "") settings.set(found[0], check(...found));
+  }
+  return { settings, words };
+}
+
+function asSetting(
+  name: string,
+  value: string | undefined,
+): [SettingKey, string] | undefined {
+  if (value === undefined) {
+    return isKey(name) && BARE.has(name) ? [name, "1"] : undefined;
+  }
+  if (isKey(name)) return [name, value];
+  if (name !== "systemd.set_credential") return undefined;
+  const [, key = "", rest = ""] = CREDENTIAL.exec(value) ?? [];
+  return isKey(key) ? [key, rest] : undefined;
+}
+
+/** What a person's own system says, for the first boot of another. Empty ones are left out. */
+export interface Personalization {
+  readonly locale?: string;
+  readonly localeMessages?: string;
+  readonly keymap?: string;
+  readonly timezone?: string;
+}
+
+/** Where words of the command line and settings come from. */
+export interface CmdlineParts {
+  /** Of the device profile: first on the command line. */
+  readonly device?: string;
+  /** Path of an OSTree deployment, with or without its leading slash. */
+  readonly ostree?: string;
+  /** Of the boot profile: for all devices, then for this one. */
+  readonly bootProfile?: readonly string[];
+  /** As typed by the user. */
+  readonly user?: readonly string[];
+  /** Host's time, microseconds since 1970, for phones without a clock of their own. */
+  readonly clockMicroseconds?: number;
+  readonly queueCount?: number;
+  readonly queueDepth?: number;
+  /** Bytes of one request at most; default 1048576 unless a word says otherwise. */
+  readonly maxIoBytes?: number;
+  /** File system of the root, as `mount -t` names it. */
+  readonly rootFileSystem: string;
+  /** A serial console over USB. */
+  readonly serialConsole?: boolean;
+  /** The gadget looks like a phone in fastboot mode. */
+  readonly mimicFastboot?: boolean;
+  /** USB ids of the gadget, 0 to 0xffff. */
+  readonly vendorId?: number;
+  readonly productId?: number;
+  /** Of the phone. */
+  readonly deviceSerial?: string;
+  readonly personalization?: Personalization;
+}
+
+/** What the kernel is told, and what stage0 is told. */
+export interface ComposedCmdline {
+  readonly cmdline: string;
+  readonly settings: Settings;
+}
+
+const DEFAULT_MAX_IO_BYTES = 1 << 20;
+
+/**
+ * Composes the kernel's command line and stage0's settings.
+ *
+ * Command line: the device profile's, `plymouth.ignore-serial-consoles` with a serial console, then
+ * what is no setting of boot profile, user and clock, in this order. Settings, later ones win: from
+ * `parts`; words of the device profile, `ostree`, boot profile, user, queues, all by
+ * {@linkcode splitCmdline}; then the root's file system.
+ *
+ * @throws {FormatError} `cmdline.too-long`, `cmdline.bad-character`, `cmdline.open-quote`,
+ * `settings.bad-value`
+ */
+export function composeCmdline(
+  parts: CmdlineParts,
+  limits: CmdlineLimits,
+): ComposedCmdline {
+  const settings = new Map<SettingKey, string>();
+  const put = (key: SettingKey, value: string | undefined) => {
+    if (value !== undefined && value !== "") {
+      settings.set(key, check(key, value));
+    }
+  };
+  if (parts.serialConsole === true) put("smoo.acm", "1");
+  if (parts.mimicFastboot === true) put("smoo.mimic_fastboot", "1");
+  put("smoo.vendor", usbId("vendorId", parts.vendorId));
+  put("smoo.product", usbId("productId", parts.productId));
+  put("stage0.serial", parts.deviceSerial);
+  const { locale, localeMessages, keymap, timezone } = parts.personalization ??
+    {};
+  put("firstboot.locale", locale);
+  put("firstboot.locale-messages", localeMessages);
+  put("firstboot.keymap", keymap);
+  put("firstboot.timezone", timezone);
+
+  const device = splitCmdline(parts.device ?? "");
+  const extra = [...extras(parts)].map(splitCmdline);
+  for (const split of [device, ...extra]) {
+    for (const [key, value] of split.settings) settings.set(key, value);
+  }
+  if (!settings.has("smoo.max_io_bytes") && !settings.has("smoo.max_io")) {
+    put("smoo.max_io_bytes", String(DEFAULT_MAX_IO_BYTES));
+  }
+  put("stage0.rootfs", parts.rootFileSystem);
+
+  const cmdline = [
+    ...device.words,
+    ...(parts.serialConsole === true
+      ? ["plymouth.ignore-serial-consoles"]
+      : []),
+    ...extra.flatMap(({ words }) => words),
+  ].join(" ");
+  checkCmdline(cmdline, limits);
+  const inOrder = [...settings].sort(([a], [b]) => a < b ? -1 : 1);
+  return { cmdline, settings: new Map(inOrder) };
+}
+
+/** What is split, in the order in which later settings win. */
+function* extras(parts: CmdlineParts): Generator<string> {
+  const { ostree, clockMicroseconds, queueCount, queueDepth, maxIoBytes } =
+    parts;
+  if (ostree !== undefined) {
+    const path = `/${ostree.replace(/^\/+/, "")}`;
+    yield path.includes(" ") ? `ostree="${path}"` : `ostree=${path}`;
+  }
+  yield* parts.bootProfile ?? [];
+  yield* parts.user ?? [];
+  if (clockMicroseconds !== undefined) {
+    yield `systemd.clock_usec=${clockMicroseconds}`;
+  }
+  if (queueCount !== undefined) yield `smoo.queue_count=${queueCount}`;
+  if (queueDepth !== undefined) yield `smoo.queue_depth=${queueDepth}`;
+  if (maxIoBytes !== undefined) yield `smoo.max_io_bytes=${maxIoBytes}`;
+}
+
+function usbId(name: string, id: number | undefined): string | undefined {
+  if (id === undefined) return undefined;
+  if (!Number.isInteger(id) || id < 0 || id > 0xffff) {
+    throw new RangeError(
+      `Cannot set ${name}: found ${id}, expected a whole number from 0 to 0xffff`,
+    );
+  }
+  return `0x${id.toString(16).padStart(4, "0")}`;
+}
