@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import type { BuildCommand } from "./build.ts";
 import type { DevproAction } from "./devpro.ts";
 
 /** One call of the program. */
@@ -24,10 +25,17 @@ export type Command =
     readonly image: string;
     readonly json: boolean;
   }
-  | { readonly kind: "devpro" } & DevproAction;
+  | { readonly kind: "devpro" } & DevproAction
+  | BuildCommand;
 
 /** Commands that help exists for. */
-export type Topic = "ls" | "cat" | "inspect" | "devpro";
+export type Topic =
+  | "ls"
+  | "cat"
+  | "inspect"
+  | "boot"
+  | "stage0"
+  | "devpro";
 
 /** What was typed is no command. The message says what would be. */
 export class UsageError extends Error {
@@ -40,9 +48,34 @@ export class UsageError extends Error {
   }
 }
 
-type Flags = Readonly<Record<string, { type: "boolean"; short?: string }>>;
+interface Flag {
+  readonly type: "boolean" | "string";
+  readonly short?: string;
+  readonly multiple?: boolean;
+}
+type Flags = Readonly<Record<string, Flag>>;
+type Values = Readonly<
+  Record<string, string | boolean | (string | boolean)[] | undefined>
+>;
 
 const HELP: Flags = { help: { type: "boolean", short: "h" } };
+const BUILD: Flags = {
+  ...HELP,
+  "device-profile": { type: "string" },
+  output: { type: "string", short: "o" },
+  stage0: { type: "string" },
+  dtb: { type: "string" },
+  dtbo: { type: "string", multiple: true },
+  mac: { type: "string", multiple: true },
+  augment: { type: "string", multiple: true },
+  "require-module": { type: "string", multiple: true },
+  "cmdline-append": { type: "string", multiple: true },
+  serial: { type: "boolean" },
+  "device-serial": { type: "string" },
+  "clock-usec": { type: "string" },
+  ostree: { type: "string" },
+  explain: { type: "boolean" },
+};
 const FLAGS: Readonly<Record<Topic, Flags>> = {
   ls: {
     ...HELP,
@@ -51,6 +84,8 @@ const FLAGS: Readonly<Record<Topic, Flags>> = {
   },
   cat: HELP,
   inspect: { ...HELP, json: { type: "boolean" } },
+  boot: BUILD,
+  stage0: BUILD,
   devpro: { ...HELP, json: { type: "boolean" } },
 };
 
@@ -103,11 +138,84 @@ export function parseCommand(args: readonly string[]): Command {
       const [image] = expectWords(topic, words, ["IMAGE"]);
       return { kind: "inspect", image: image!, json: flags["json"] === true };
     }
+    case "boot":
+    case "stage0":
+      return parseBuild(topic, flags, words);
     case "devpro":
       return { kind: topic, ...parseDevpro(words, flags["json"] === true) };
     default:
       return topic satisfies never;
   }
+}
+
+function parseBuild(
+  topic: "boot" | "stage0",
+  flags: Values,
+  words: readonly string[],
+): BuildCommand {
+  const [image] = expectWords(topic, words, ["IMAGE"]);
+  const one = (name: string) => {
+    const value = flags[name] as string | undefined;
+    if (value === "") {
+      throw new UsageError(`Option "--${name}" needs a value`, topic);
+    }
+    return value;
+  };
+  const all = (name: string) => (flags[name] ?? []) as readonly string[];
+  const profile = one("device-profile");
+  const output = one("output");
+  if (profile === undefined) {
+    throw new UsageError("Missing --device-profile ID", topic);
+  }
+  if (output === undefined && topic === "boot") {
+    throw new UsageError(
+      "Missing -o FILE: this version makes boot images only",
+      topic,
+    );
+  }
+  const ostree = flags["ostree"] as string | undefined;
+  return {
+    kind: topic,
+    image: image!,
+    profile,
+    output,
+    stage0: one("stage0"),
+    dtb: one("dtb"),
+    overlays: all("dtbo"),
+    macs: all("mac").map((text) => parseMac(text, topic)),
+    augments: all("augment"),
+    modules: all("require-module"),
+    cmdline: all("cmdline-append"),
+    serialConsole: flags["serial"] === true,
+    deviceSerial: one("device-serial"),
+    clockMicroseconds: parseClock(one("clock-usec"), topic),
+    ostree: ostree === "" ? true : ostree,
+    explain: flags["explain"] === true,
+  };
+}
+
+function parseMac(text: string, topic: Topic): BuildCommand["macs"][number] {
+  const [, kind, compatible] = /^(wifi|bluetooth)=(.+)$/.exec(text) ?? [];
+  if (kind === "wifi" || kind === "bluetooth") {
+    return { kind, compatible: compatible! };
+  }
+  throw new UsageError(
+    `Cannot use --mac "${text}", expected wifi=COMPATIBLE or bluetooth=COMPATIBLE`,
+    topic,
+  );
+}
+
+function parseClock(
+  text: string | undefined,
+  topic: Topic,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(
+    `Cannot use --clock-usec "${text}", expected microseconds since 1970`,
+    topic,
+  );
 }
 
 function parseDevpro(words: readonly string[], json: boolean): DevproAction {
@@ -145,18 +253,19 @@ function topicOf(word: string): Topic {
   );
 }
 
-function parseFlags(topic: Topic, args: readonly string[]) {
+function parseFlags(
+  topic: Topic,
+  args: readonly string[],
+): { flags: Values; words: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      // its value is optional, which parseArgs does not know
+      args: args.map((arg) => arg === "--ostree" ? "--ostree=" : arg),
       options: FLAGS[topic],
       allowPositionals: true,
       strict: true,
     });
-    return {
-      flags: values as Record<string, boolean | undefined>,
-      words: positionals,
-    };
+    return { flags: values, words: positionals };
   } catch (error) {
     // the runtimes word this differently, so only the option is taken from it
     const option = /'(-[^' ,]*)/.exec(
@@ -167,8 +276,16 @@ function parseFlags(topic: Topic, args: readonly string[]) {
         short === undefined ? `--${name}` : `-${short}, --${name}`
       );
     const valued = args.find((arg) =>
-      Object.keys(FLAGS[topic]).some((name) => arg.startsWith(`--${name}=`))
+      Object.entries(FLAGS[topic]).some(([name, { type }]) =>
+        type === "boolean" && arg.startsWith(`--${name}=`)
+      )
     );
+    const lacking = Object.entries(FLAGS[topic]).find(([name, { short }]) =>
+      option === `--${name}` || option === `-${short}`
+    );
+    if (valued === undefined && lacking !== undefined) {
+      throw new UsageError(`Option "--${lacking[0]}" needs a value`, topic);
+    }
     const found = valued !== undefined
       ? `Option "${valued}" takes no value`
       : option === undefined

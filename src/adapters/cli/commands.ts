@@ -12,7 +12,6 @@ import { inspectImage } from "../../image/inspect.ts";
 import { openImage } from "../../image/open_image.ts";
 import { openFile } from "../node/file.ts";
 import type { Command } from "./args.ts";
-
 import { helpText } from "./help.ts";
 import { formatInspection } from "./inspection.ts";
 import { formatLong, printable } from "./listing.ts";
@@ -68,6 +67,15 @@ export async function runCommand(
           command.json ? `${JSON.stringify(facts)}\n` : formatInspection(facts),
         );
       });
+    case "boot":
+    case "stage0": {
+      const { runBuild } = await import("./build.ts");
+      return await withImage(
+        command.image,
+        signal,
+        (files) => runBuild(files, command, output, signal),
+      );
+    }
     case "devpro": {
       // its parser takes longer to load than all the rest
       const { runDevpro } = await import("./devpro.ts");

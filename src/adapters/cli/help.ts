@@ -1,7 +1,7 @@
 import type { Topic } from "./args.ts";
 
 const OVERVIEW =
-  `fastboop reads Linux distribution images; it writes nothing anywhere.
+  `fastboop live-boots Linux distribution images on phones, writing nothing to them.
 
 Usage: fastboop COMMAND [OPTIONS] …
 
@@ -9,6 +9,8 @@ Commands:
   ls IMAGE [PATH]       list a directory inside an image
   cat IMAGE PATH        print a file inside an image
   inspect IMAGE         tell what an image holds: file system, kernels, device trees
+  boot IMAGE …          make the boot image that a phone is sent
+  stage0 IMAGE …        make the initramfs alone
   devpro ACTION …       tell which phones are known, check profiles of others
   help [COMMAND]        tell more about a command
 
@@ -17,6 +19,26 @@ Options:
   -V, --version         print the version
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+`;
+
+const BUILD_OPTIONS =
+  `  --device-profile ID   the phone: see fastboop devpro list
+  --stage0 FILE         the program that becomes /init, a static ELF; by default that of the
+                        environment's FASTBOOP_STAGE0_PATH
+  --require-module NAME load this kernel module too, after those of stage0 and the profile
+  --dtb FILE            take this device tree instead of the image's
+  --dtbo FILE           apply this overlay to the device tree
+  --mac KIND=COMPATIBLE give the radio (wifi or bluetooth) an address made from the serial number
+  --augment FILE        add the entries of a cpio archive; they count instead of ours
+  --cmdline-append TEXT add words to the kernel's command line, or settings such as smoo.acm=1
+  --serial              offer a serial console over USB
+  --device-serial TEXT  serial number of the phone
+  --clock-usec N        tell the phone the time: microseconds since 1970
+  --ostree[=LINK]       boot an OSTree deployment: the current one, or that of LINK
+  --explain             tell what went in, from where, and how much of each limit it takes
+
+Options that take a FILE, NAME, KIND or TEXT can be given several times, but for --dtb and --stage0.
+Equal input gives equal bytes.
 `;
 
 const TEXTS: Readonly<Record<Topic, string>> = {
@@ -39,6 +61,19 @@ many device trees.
 
   --json                one JSON object instead of text
 `,
+  boot: `Usage: fastboop boot IMAGE --device-profile ID -o FILE [OPTION…]
+
+Makes the boot image that a phone is sent by "fastboot boot": kernel, modules and device tree out
+of IMAGE, with an initramfs that mounts IMAGE over USB. Nothing is asked of a phone.
+
+  -o, --output FILE     where to; - for standard output
+${BUILD_OPTIONS}`,
+  stage0: `Usage: fastboop stage0 IMAGE --device-profile ID [-o FILE] [OPTION…]
+
+Makes the initramfs alone, as it goes into the boot image.
+
+  -o, --output FILE     where to; standard output by default
+${BUILD_OPTIONS}`,
   devpro: `Usage: fastboop devpro list [--json]
        fastboop devpro show [--json] ID
        fastboop devpro check FILE…

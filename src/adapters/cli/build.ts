@@ -1,0 +1,171 @@
+/**
+ * The commands that make a boot image or the initramfs in it.
+ *
+ * @module
+ */
+
+import { rename, rm, writeFile } from "node:fs/promises";
+import process from "node:process";
+import { readExactly } from "../../block/read_exactly.ts";
+import type { ReadOptions } from "../../block/reader.ts";
+import {
+  type GivenFile,
+  planBoot,
+  type PlanOptions,
+  planParts,
+} from "../../boot/plan.ts";
+import { ReadError } from "../../errors.ts";
+import type { FileSystem } from "../../fs/filesystem.ts";
+import { openFile } from "../node/file.ts";
+import { loadProfiles } from "../node/profiles.ts";
+import { UsageError } from "./args.ts";
+import type { Output } from "./commands.ts";
+import { formatBoot, formatParts } from "./explain.ts";
+
+/** What was typed. */
+export interface BuildCommand {
+  readonly kind: "boot" | "stage0";
+  readonly image: string;
+  /** Id of the device profile. */
+  readonly profile: string;
+  /** File, `-` for standard output; absent for the same. */
+  readonly output: string | undefined;
+  readonly stage0: string | undefined;
+  readonly dtb: string | undefined;
+  readonly overlays: readonly string[];
+  readonly macs: NonNullable<PlanOptions["macs"]>;
+  readonly augments: readonly string[];
+  readonly modules: readonly string[];
+  readonly cmdline: readonly string[];
+  readonly serialConsole: boolean;
+  readonly deviceSerial: string | undefined;
+  readonly clockMicroseconds: number | undefined;
+  readonly ostree: true | string | undefined;
+  readonly explain: boolean;
+}
+
+/** Bytes of a file given on the command line at which it is refused: none is this large. */
+const MAX_GIVEN = 512 << 20;
+
+/** Makes what the command asks for; rejects with its error, and leaves no half of a file. */
+export async function runBuild(
+  image: FileSystem,
+  command: BuildCommand,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const toStdout = command.output === undefined || command.output === "-";
+  if (toStdout && output.terminal) {
+    throw new UsageError(
+      `Missing -o FILE: a ${
+        command.kind === "boot" ? "boot image" : "initramfs"
+      } is not for a terminal`,
+      command.kind,
+    );
+  }
+  const { pool, warnings } = await loadProfiles({ signal });
+  for (const { message } of warnings) output.warn(`${message}; skipped`);
+  const { profile } = pool.get(command.profile);
+  const options = await readGiven(command, signal);
+  const tell = async (text: string) => {
+    if (!command.explain) return;
+    if (toStdout) output.warn(`\n${text.trimEnd()}`);
+    else await output.result(new TextEncoder().encode(text));
+  };
+  if (command.kind === "boot") {
+    const plan = await planBoot(image, profile, options);
+    await write(command, plan.bytes, output);
+    await tell(formatBoot(plan));
+  } else {
+    const parts = await planParts(image, profile, options);
+    await write(command, parts.initramfs.bytes, output);
+    await tell(formatParts(parts));
+  }
+}
+
+async function readGiven(
+  command: BuildCommand,
+  signal: AbortSignal,
+): Promise<PlanOptions> {
+  const stage0 = command.stage0 ?? process.env["FASTBOOP_STAGE0_PATH"];
+  if (
+    (stage0 === undefined || stage0 === "") && command.augments.length === 0
+  ) {
+    throw new UsageError(
+      "Missing --stage0 FILE, the program that becomes /init",
+      command.kind,
+    );
+  }
+  const read = (path: string) => readFile(path, { signal });
+  const readAll = (paths: readonly string[]) => Promise.all(paths.map(read));
+  return {
+    signal,
+    ...(stage0 === undefined || stage0 === ""
+      ? {}
+      : { stage0: await read(stage0) }),
+    ...(command.dtb === undefined ? {} : { dtb: await read(command.dtb) }),
+    overlays: await readAll(command.overlays),
+    macs: command.macs,
+    augments: await readAll(command.augments),
+    modules: command.modules,
+    ...(command.ostree === undefined ? {} : { ostree: command.ostree }),
+    cmdline: {
+      user: command.cmdline,
+      serialConsole: command.serialConsole,
+      mimicFastboot: true,
+      ...(command.deviceSerial === undefined
+        ? {}
+        : { deviceSerial: command.deviceSerial }),
+      ...(command.clockMicroseconds === undefined
+        ? {}
+        : { clockMicroseconds: command.clockMicroseconds }),
+    },
+  };
+}
+
+async function readFile(
+  path: string,
+  options: ReadOptions,
+): Promise<GivenFile> {
+  const file = await openFile(path, options);
+  try {
+    if (file.size > MAX_GIVEN) {
+      throw new ReadError(
+        "file.too-large",
+        `Cannot use "${path}": it has ${file.size} bytes, expected at most ${MAX_GIVEN}`,
+        { facts: { path, size: file.size } },
+      );
+    }
+    return {
+      name: path,
+      bytes: await readExactly(file, 0, file.size, options),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes to a new file and puts that in place, so that there is never half of one. */
+async function write(
+  command: BuildCommand,
+  bytes: Uint8Array<ArrayBuffer>,
+  output: Output,
+): Promise<void> {
+  const path = command.output;
+  if (path === undefined || path === "-") return await output.result(bytes);
+  const part = `${path}.part-${process.pid}`;
+  try {
+    await writeFile(part, bytes);
+    await rename(part, path);
+  } catch (cause) {
+    await rm(part, { force: true });
+    const reason = cause instanceof Error && "code" in cause
+      ? String(cause.code)
+      : String(cause);
+    throw new ReadError(
+      "file.write-failed",
+      `Cannot write ${bytes.length} bytes to "${path}": ${reason}; see that the folder is there and has room`,
+      { facts: { path, size: bytes.length }, cause },
+    );
+  }
+}
