@@ -28,9 +28,9 @@ export function formatParts(parts: BootParts): string {
     "settings:",
     ...[...cmdline.settings].map(([key, value]) => `  ${key}=${value}`),
     "",
-    `command line, ${
-      new TextEncoder().encode(cmdline.cmdline).length
-    } bytes: ${cmdline.cmdline}`,
+    `command line, ${size} of at most ${
+      maxBootCmdline(profile.boot.fastboot_boot.android_bootimg.header_version)
+    } bytes: ${cmdline.cmdline || "empty"}`,
     ...initramfs.overrides.map(({ path, by, instead }) =>
       `${by} puts its own ${path} in the place of that of ${instead}`
     ),
