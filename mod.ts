@@ -43,6 +43,40 @@ export {
   type OverlayOptions,
 } from "./src/format/fdt/overlay.ts";
 export {
+  type BootImageParts,
+  type BootImageRow,
+  buildBootImage,
+  type BuiltBootImage,
+} from "./src/format/bootimg/build.ts";
+export {
+  type BootImageLimits,
+  type BootImageParams,
+  type HeaderVersion,
+  maxBootCmdline,
+} from "./src/format/bootimg/params.ts";
+export {
+  type BootImage,
+  type BootImageAddresses,
+  parseBootImage,
+} from "./src/format/bootimg/parse.ts";
+export {
+  buildVendorBootImage,
+  parseVendorBootImage,
+  type VendorBootImage,
+  type VendorBootParts,
+} from "./src/format/bootimg/vendor_boot.ts";
+export {
+  type CpioMember,
+  readCpio,
+  type ReadCpioOptions,
+} from "./src/format/cpio/read.ts";
+export { type CpioCommon, type CpioEntry, packCpio } from "./src/wasm/cpio.ts";
+export * from "./src/boot/cmdline.ts";
+export * from "./src/boot/initramfs.ts";
+export type { Override } from "./src/boot/initramfs_tree.ts";
+export * from "./src/boot/settings.ts";
+export { checkStage0, type Machine } from "./src/boot/stage0_binary.ts";
+export {
   type DeviceTreeFile,
   findDeviceTree,
   readDeviceTree,

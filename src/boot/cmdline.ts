@@ -105,6 +105,7 @@ function checkCharacters(text: string): void {
 export interface CmdlineLimits {
   /** Of the boot image; absent where there is none. */
   readonly headerVersion?: number;
+  /** Whose kernel reads it. */
   readonly machine: Machine;
 }
 

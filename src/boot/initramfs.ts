@@ -25,6 +25,7 @@ export type InitramfsCompression = "none" | "gzip" | "lz4" | "zstd";
 export interface InitramfsModule {
   /** Its file relative to the folder of modules: `kernel/fs/erofs/erofs.ko`. */
   readonly file: string;
+  /** As the kernel is to load it. */
   readonly bytes: Uint8Array;
 }
 
@@ -32,7 +33,7 @@ export interface InitramfsModule {
 export interface AugmentArchive {
   /** What messages call it: its file name. */
   readonly name: string;
-  /** What {@linkcode readCpio} reads. */
+  /** What `readCpio()` reads. */
   readonly bytes: Uint8Array;
 }
 
@@ -42,7 +43,9 @@ export interface InitramfsInput {
   readonly stage0?: Uint8Array;
   /** Of the phone: what stage0 must be built for. */
   readonly machine: Machine;
+  /** What stage0 is told. */
   readonly settings: Settings;
+  /** Of the kernel that is booted. */
   readonly modules: {
     /** Of the kernel, as `uname -r` gives it. */
     readonly release: string;
@@ -59,7 +62,9 @@ export interface InitramfsInput {
 
 /** One file of an initramfs, for a table of what went in. */
 export interface InitramfsRow {
+  /** Without a leading slash. */
   readonly path: string;
+  /** What it is. */
   readonly type: CpioEntry["type"];
   /** Bytes of its content. */
   readonly size: number;
@@ -69,9 +74,11 @@ export interface InitramfsRow {
 
 /** An initramfs and what is in it. */
 export interface Initramfs {
+  /** As stored, compressed or not. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of the archive before compression: about what it takes of the phone's memory. */
   readonly unpackedSize: number;
+  /** In the order of the archive. */
   readonly rows: readonly InitramfsRow[];
   /** What archives put in the place of something else. */
   readonly overrides: readonly Override[];
@@ -105,7 +112,7 @@ const DEFAULT_MAX_AUGMENT = 512 << 20;
  * have in place of folders are followed: with `lib -> usr/lib`, modules go to `usr/lib`. Directories
  * come first, then all else, each by path. Memory: the data twice, or three times when compressed.
  *
- * @throws {FormatError} `stage0.*` as {@linkcode checkStage0}, `cpio.*` as {@linkcode readCpio},
+ * @throws {FormatError} `stage0.*` as `checkStage0()`, `cpio.*` as `readCpio()`,
  * `initramfs.no-init`, `initramfs.not-a-directory`, `initramfs.link-loop`
  * @throws {RangeError} for a release or module file that is no plain relative path
  *

@@ -19,6 +19,7 @@ export interface TreeEntry {
 
 /** Something that is not in the initramfs because something else has its place. */
 export interface Override {
+  /** Without a leading slash, links among its folders followed. */
   readonly path: string;
   /** Where the entry that counts comes from. */
   readonly by: string;

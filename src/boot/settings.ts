@@ -9,7 +9,7 @@ import { checkCmdline, type CmdlineLimits, parseCmdline } from "./cmdline.ts";
 
 type Kind = "flag" | "count" | "id" | "word" | "text";
 
-const KINDS = {
+const KINDS: Readonly<Record<SettingKey, Kind>> = {
   "ostree": "text",
   "stage0.fb": "flag",
   "stage0.serial": "text",
@@ -32,15 +32,34 @@ const KINDS = {
   "firstboot.locale-messages": "text",
   "firstboot.keymap": "text",
   "firstboot.timezone": "text",
-} as const satisfies Readonly<Record<string, Kind>>;
+};
 
 /** Name of a setting, and of its file below `etc/stage0`. */
-export type SettingKey = keyof typeof KINDS;
+export type SettingKey =
+  | "ostree"
+  | `stage0.${"fb" | "serial" | "yeetfstab" | "rootfs"}`
+  | `smoo.${
+    | "acm"
+    | "break"
+    | "queue_count"
+    | "queue_depth"
+    | "queue_size"
+    | "max_io_bytes"
+    | "max_io"
+    | "vendor"
+    | "vendor_id"
+    | "product"
+    | "product_id"
+    | "mimic_fastboot"
+    | "log"}`
+  | `firstboot.${"locale" | "locale-messages" | "keymap" | "timezone"}`;
 /** Settings by name, in the order of their files. */
 export type Settings = ReadonlyMap<SettingKey, string>;
 
 /** All settings that stage0 knows. */
-export const SETTING_KEYS = Object.keys(KINDS) as readonly SettingKey[];
+export const SETTING_KEYS: readonly SettingKey[] = Object.keys(
+  KINDS,
+) as SettingKey[];
 
 /** Words that mean `=1` when they stand alone. */
 const BARE: ReadonlySet<string> = new Set<SettingKey>([
@@ -136,9 +155,13 @@ function asSetting(
 
 /** What a person's own system says, for the first boot of another. Empty ones are left out. */
 export interface Personalization {
+  /** `de_DE.UTF-8` */
   readonly locale?: string;
+  /** Language of messages, as `locale`. */
   readonly localeMessages?: string;
+  /** `de` */
   readonly keymap?: string;
+  /** `Europe/Berlin` */
   readonly timezone?: string;
 }
 
@@ -154,7 +177,9 @@ export interface CmdlineParts {
   readonly user?: readonly string[];
   /** Host's time, microseconds since 1970, for phones without a clock of their own. */
   readonly clockMicroseconds?: number;
+  /** Queues of the block device. */
   readonly queueCount?: number;
+  /** Requests in each at a time. */
   readonly queueDepth?: number;
   /** Bytes of one request at most; default 1048576 unless a word says otherwise. */
   readonly maxIoBytes?: number;
@@ -164,17 +189,21 @@ export interface CmdlineParts {
   readonly serialConsole?: boolean;
   /** The gadget looks like a phone in fastboot mode. */
   readonly mimicFastboot?: boolean;
-  /** USB ids of the gadget, 0 to 0xffff. */
+  /** USB id of the gadget, 0 to 0xffff. */
   readonly vendorId?: number;
+  /** As `vendorId`. */
   readonly productId?: number;
   /** Of the phone. */
   readonly deviceSerial?: string;
+  /** Of the person who boots. */
   readonly personalization?: Personalization;
 }
 
 /** What the kernel is told, and what stage0 is told. */
 export interface ComposedCmdline {
+  /** For the boot image. */
   readonly cmdline: string;
+  /** For the initramfs, by key. */
   readonly settings: Settings;
 }
 

@@ -7,7 +7,8 @@ import { encodeName } from "../bytes/text.ts";
 import { type Bytes, codecCore, withMemory } from "./call.ts";
 import { CPIO_RECORD_SIZE } from "./exports.ts";
 
-interface Common {
+/** What every entry of an archive has. */
+export interface CpioCommon {
   /**
    * Name in the archive, without a leading slash; at most 4095 bytes in UTF-8. A surrogate U+DC80 to
    * U+DCFF stands for a byte that is not UTF-8.
@@ -30,7 +31,7 @@ interface Common {
 
 /** What an archive can hold. */
 export type CpioEntry =
-  & Common
+  & CpioCommon
   & (
     | { readonly type: "file"; readonly data: Uint8Array }
     | { readonly type: "dir" | "fifo" | "socket" }
@@ -99,7 +100,7 @@ const headSize = (nameSize: number) => pad(HEADER_SIZE + nameSize + 1);
 export async function packCpio(
   entries: Iterable<CpioEntry>,
   options: { readonly padTo?: number } = {},
-): Promise<Bytes> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const padTo = options.padTo ?? 512;
   if (!Number.isInteger(padTo) || padTo < 4 || padTo % 4 !== 0) {
     throw new RangeError(

@@ -30,9 +30,11 @@ import {
 export interface BootImageParts {
   /** As the bootloader expects it, compressed or not, without a device tree. */
   readonly kernel: Uint8Array;
+  /** Initramfs, compressed or not. */
   readonly ramdisk: Uint8Array;
   /** Versions 0 to 2 only. */
   readonly second?: Uint8Array;
+  /** Device tree: a part of its own in version 2, or appended to the kernel. */
   readonly dtb?: Uint8Array;
   /** Default: empty. */
   readonly cmdline?: string;
@@ -42,6 +44,7 @@ export interface BootImageParts {
 export interface BootImageRow {
   /** `header`, `kernel`, `kernel+dtb`, `ramdisk`, `second`, `dtb` or `total`. */
   readonly name: string;
+  /** From the start of the image. */
   readonly offset: number;
   /** Without padding. */
   readonly size: number;
@@ -53,7 +56,9 @@ export interface BootImageRow {
 
 /** A boot image and what lies where in it; the last row is the total. */
 export interface BuiltBootImage {
+  /** What is sent. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** In the order of the image. */
   readonly layout: readonly BootImageRow[];
 }
 

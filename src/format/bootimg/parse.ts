@@ -20,9 +20,13 @@ import type { HeaderVersion } from "./params.ts";
 
 /** Load addresses as the header states them. */
 export interface BootImageAddresses {
+  /** Of the kernel. */
   readonly kernel: number;
+  /** Of the ramdisk. */
   readonly ramdisk: number;
+  /** Of the second stage. */
   readonly second: number;
+  /** Of the kernel's tags, or of the device tree. */
   readonly tags: number;
   /** Version 2 only, else 0. */
   readonly dtb: bigint;
@@ -30,14 +34,19 @@ export interface BootImageAddresses {
 
 /** A boot image taken apart; the parts are views of it. */
 export interface BootImage {
+  /** Which of the layouts it has. */
   readonly headerVersion: HeaderVersion;
   /** Bytes; 4096 in versions 3 and 4. */
   readonly pageSize: number;
+  /** With a device tree behind it, where one is appended. */
   readonly kernel: Uint8Array;
+  /** Initramfs as stored. */
   readonly ramdisk: Uint8Array;
   /** Empty where there is none, as the two below. */
   readonly second: Uint8Array;
+  /** Versions 1 and 2. */
   readonly recoveryDtbo: Uint8Array;
+  /** Version 2. */
   readonly dtb: Uint8Array;
   /** Both fields of versions 0 to 2 joined; damaged UTF-8 becomes U+FFFD. */
   readonly cmdline: string;

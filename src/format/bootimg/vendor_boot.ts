@@ -27,6 +27,7 @@ import { checkMagic, Parts, truncated } from "./parse.ts";
 export interface VendorBootParts {
   /** Unpacked before the boot image's own ramdisk. */
   readonly ramdisk: Uint8Array;
+  /** Device tree. */
   readonly dtb: Uint8Array;
   /** Put before the boot image's own; at most 2047 bytes. Default: empty. */
   readonly cmdline?: string;
@@ -34,14 +35,19 @@ export interface VendorBootParts {
 
 /** A vendor boot image taken apart; the parts are views of it. */
 export interface VendorBootImage {
+  /** Which of the layouts it has. */
   readonly headerVersion: 3 | 4;
+  /** Bytes. */
   readonly pageSize: number;
   /** All vendor ramdisks, one after the other. */
   readonly ramdisk: Uint8Array;
+  /** Device tree. */
   readonly dtb: Uint8Array;
+  /** Words before the boot image's own. */
   readonly cmdline: string;
   /** Version 4; empty when there is none. */
   readonly bootconfig: Uint8Array;
+  /** Where the parts of both images are loaded. */
   readonly addresses: {
     readonly kernel: number;
     readonly ramdisk: number;
