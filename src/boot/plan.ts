@@ -78,6 +78,8 @@ export interface PlannedDeviceTree {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Release of the kernel whose folder it was found in; absent when the folder names none. */
   readonly release?: string;
+  /** Release of another kernel, in whose folder it was found: it may not fit. */
+  readonly otherRelease?: string;
 }
 
 /** What is known before anything is compressed: all that can go wrong early has not. */
@@ -277,7 +279,8 @@ async function planDeviceTree(
     from,
     storedSize: stored.length,
     bytes,
-    ...(found?.release === undefined ? {} : { release: found.release }),
+    ...given("release", found?.release),
+    ...given("otherRelease", found?.otherRelease),
   };
 }
 

@@ -9,6 +9,7 @@ import process from "node:process";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { ReadOptions } from "../../block/reader.ts";
 import {
+  type BootParts,
   type GivenFile,
   planBoot,
   type PlanOptions,
@@ -72,12 +73,21 @@ export async function runBuild(
     if (toStdout) output.warn(`\n${text.trimEnd()}`);
     else await output.result(new TextEncoder().encode(text));
   };
+  const warn = ({ deviceTree, kernel }: BootParts) => {
+    if (deviceTree?.otherRelease === undefined) return;
+    output.warn(
+      `the device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, ` +
+        `not of ${kernel.release}, which has none; give one by --dtb if the phone does not boot`,
+    );
+  };
   if (command.kind === "boot") {
     const plan = await planBoot(image, profile, options);
+    warn(plan);
     await write(command, plan.bytes, output);
     await tell(formatBoot(plan));
   } else {
     const parts = await planParts(image, profile, options);
+    warn(parts);
     await write(command, parts.initramfs.bytes, output);
     await tell(formatParts(parts));
   }

@@ -1,0 +1,339 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import test from "node:test";
+import { MADE_RELEASE, madeImage } from "../../tests/support/made_kernel.ts";
+import { BUILTIN_PROFILES } from "../device/builtin.ts";
+import type {
+  AndroidBootimgProfile,
+  DeviceProfile,
+} from "../device/profile.ts";
+import { type ErrorCode, isCoded } from "../errors.ts";
+import { parseBootImage } from "../format/bootimg/parse.ts";
+import { readCpio } from "../format/cpio/read.ts";
+import { encodeKernel } from "../format/kernel/encode.ts";
+import type { FileSystem } from "../fs/filesystem.ts";
+import { MemorySource } from "../fs/memory_source.ts";
+import { withPaths } from "../fs/open_paths.ts";
+import { gunzip } from "../wasm/codecs.ts";
+import { planBoot, type PlanOptions } from "./plan.ts";
+
+const FOLDER = `/usr/lib/modules/${MADE_RELEASE}`;
+const TREES = `/usr/lib/linux-image-${MADE_RELEASE}`;
+const MODULES = [
+  "configfs",
+  "libcomposite",
+  "usb_f_fs",
+  "ublk_drv",
+  "overlay",
+  "erofs",
+  "phone_usb",
+  "phone_phy",
+];
+const DEPENDENCIES: Record<string, string> = {
+  libcomposite: "configfs",
+  phone_usb: "phone_phy",
+};
+const DTB = new Uint8Array(
+  readFileSync(
+    fileURLToPath(
+      new URL("../../tests/fixtures/fdt/base.dtb", import.meta.url),
+    ),
+  ),
+);
+const text = (content: string) => new TextEncoder().encode(content);
+
+/** Files of an image that boots; `changes` replaces some, or takes them away. */
+function image(
+  changes: Record<string, Uint8Array | string | undefined> = {},
+): FileSystem {
+  const dep = MODULES.map((name) => {
+    const needs = DEPENDENCIES[name];
+    return `kernel/${name}.ko:${
+      needs === undefined ? "" : ` kernel/${needs}.ko`
+    }`;
+  });
+  const files: Record<string, Uint8Array | string | undefined> = {
+    [`/boot/vmlinuz-${MADE_RELEASE}`]: madeImage(),
+    [`${FOLDER}/modules.dep`]: dep.map((line) => `${line}\n`).join(""),
+    [`${FOLDER}/modules.builtin`]: "",
+    ...Object.fromEntries(
+      MODULES.map((name) => [`${FOLDER}/kernel/${name}.ko`, `\x7fELF ${name}`]),
+    ),
+    [`${TREES}/vendor/phone.dtb`]: DTB,
+    ...changes,
+  };
+  const source = MemorySource.from(
+    Object.entries(files).flatMap(([path, content]) =>
+      content === undefined ? [] : [{
+        path,
+        type: "file",
+        content: typeof content === "string" ? text(content) : content,
+      }]
+    ),
+  );
+  // in memory, but of a kind that stage0 can mount
+  return withPaths({
+    kind: "erofs",
+    blockSize: source.blockSize,
+    name: "made",
+    identity: source.identity,
+    rootNumber: source.rootNumber,
+    inode: (number, options) => source.inode(number, options),
+    lookup: (directory, name, options) =>
+      source.lookup(directory, name, options),
+    list: (directory, options) => source.list(directory, options),
+    readLink: (link, options) => source.readLink(link, options),
+    open: (file) => source.open(file),
+  });
+}
+
+function profile(changes: Partial<AndroidBootimgProfile> = {}): DeviceProfile {
+  return {
+    id: "made-phone",
+    devicetree_name: "vendor/phone",
+    match: [{ fastboot: { vid: 0x18d1, pid: 0xd00d } }],
+    probe: [],
+    boot: {
+      fastboot_boot: {
+        android_bootimg: {
+          header_version: 2,
+          page_size: 4096,
+          kernel: { encoding: "image.gz" },
+          cmdline_append: "console=ttyX0",
+          ...changes,
+        },
+      },
+    },
+    stage0: { kernel_modules: ["phone-usb"] },
+  };
+}
+
+/** The smallest static program for arm64: a header and one segment. */
+function stage0(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(64 + 56 + 16);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, 183, true);
+  view.setBigUint64(32, 64n, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true);
+  view.setBigUint64(64 + 8, 120n, true);
+  view.setBigUint64(64 + 32, 16n, true);
+  return bytes;
+}
+
+const OPTIONS: PlanOptions = { stage0: { name: "stage0", bytes: stage0() } };
+
+async function refused(
+  code: ErrorCode,
+  plan: Promise<unknown>,
+): Promise<string> {
+  const error = await plan.then(() => undefined, (error) => error);
+  assert.ok(isCoded(error, code), `${error}`);
+  return error.message;
+}
+
+test("planBoot() puts kernel, modules, settings and device tree where they belong", async () => {
+  const { bytes, modules, machine } = await planBoot(
+    image(),
+    profile(),
+    OPTIONS,
+  );
+  assert.equal(machine, "aarch64");
+  assert.deepEqual(
+    modules.load.map(({ name }) => name),
+    MODULES.with(6, "phone_phy").with(7, "phone_usb"),
+  );
+  const boot = parseBootImage(bytes);
+  assert.equal(boot.cmdline, "console=ttyX0");
+  assert.deepEqual(
+    await gunzip(boot.kernel, { maxSize: 1 << 20 }),
+    madeImage(),
+  );
+  assert.deepEqual(boot.dtb, DTB);
+  const entries = await readCpio(boot.ramdisk, { maxSize: 1 << 20 });
+  const content = (path: string) => {
+    const entry = entries.find((entry) => entry.path === path);
+    assert.ok(entry?.type === "file", path);
+    return new TextDecoder().decode(entry.data);
+  };
+  assert.equal(
+    content("etc/modules-load.d/fastboop-stage0.conf"),
+    `${modules.load.map(({ name }) => name).join("\n")}\n`,
+  );
+  assert.equal(content("etc/stage0/stage0.rootfs"), "erofs\n");
+  assert.equal(
+    content(`lib/modules/${MADE_RELEASE}/kernel/phone_usb.ko`),
+    "\x7fELF phone_usb",
+  );
+});
+
+test("planBoot() gives equal bytes for equal input", async () => {
+  const [a, b] = await Promise.all(
+    [1, 2].map(() => planBoot(image(), profile(), OPTIONS)),
+  );
+  assert.deepEqual(a!.bytes, b!.bytes);
+});
+
+test("planBoot() encodes the kernel as each profile wants it", async () => {
+  for (
+    const encoding of ["image", "image.gz", "image.lz4", "image.zst"] as const
+  ) {
+    const { bytes, kernel } = await planBoot(
+      image(),
+      profile({ kernel: { encoding } }),
+      OPTIONS,
+    );
+    assert.deepEqual(
+      parseBootImage(bytes).kernel,
+      await encodeKernel(kernel.kernel, encoding),
+    );
+  }
+  const appended = profile({
+    header_version: 0,
+    kernel: { encoding: "image+dtb" },
+  });
+  const { bytes } = await planBoot(image(), appended, OPTIONS);
+  const { kernel } = parseBootImage(bytes);
+  assert.deepEqual(kernel.subarray(0, madeImage().length), madeImage());
+  assert.deepEqual(kernel.subarray(-DTB.length), DTB);
+});
+
+test("planBoot() refuses an image without a kernel", async () => {
+  const files = image({ [`/boot/vmlinuz-${MADE_RELEASE}`]: undefined });
+  const message = await refused(
+    "kernel.not-found",
+    planBoot(files, profile(), OPTIONS),
+  );
+  assert.match(
+    message,
+    /^Cannot find a kernel in "made": looked for .*\/boot\/vmlinuz/,
+  );
+});
+
+test("planBoot() refuses modules of another release", async () => {
+  const files = image({
+    [`${FOLDER}/modules.dep`]: undefined,
+    [`${FOLDER}/modules.builtin`]: undefined,
+    ...Object.fromEntries(
+      MODULES.map((name) => [`${FOLDER}/kernel/${name}.ko`, undefined]),
+    ),
+    "/usr/lib/modules/6.1.0-other/modules.dep": "",
+  });
+  const message = await refused(
+    "kernel.modules-mismatch",
+    planBoot(files, profile(), OPTIONS),
+  );
+  assert.match(message, /6\.99\.0-made\+1-arm64/);
+  assert.match(message, /6\.1\.0-other/);
+});
+
+test("planBoot() refuses a module that is not there, and says who asked for it", async () => {
+  const { stage0: _, ...rest } = profile();
+  const wrong = { ...rest, stage0: { kernel_modules: ["phone_usc"] } };
+  const message = await refused(
+    "module.missing",
+    planBoot(image(), wrong, OPTIONS),
+  );
+  assert.match(
+    message,
+    /"phone_usc" of release 6\.99\.0-made\+1-arm64, wanted by profile made-phone/,
+  );
+  assert.match(message, /phone_usb/);
+  const required = { ...OPTIONS, modules: ["nothing"] };
+  assert.match(
+    await refused("module.missing", planBoot(image(), profile(), required)),
+    /wanted by the user/,
+  );
+});
+
+test("planBoot() refuses a device tree that is not there, and names the closest", async () => {
+  const wrong = { ...profile(), devicetree_name: "vendor/fone" };
+  const message = await refused(
+    "device-tree.not-found",
+    planBoot(image(), wrong, OPTIONS),
+  );
+  assert.match(message, /vendor\/phone/);
+});
+
+test("planBoot() refuses one byte more than a limit", async () => {
+  const fits = await planBoot(image(), profile(), OPTIONS);
+  const row = (name: string) =>
+    fits.layout.find((row) => row.name === name)!.size;
+  const limits = {
+    max_kernel_bytes: row("kernel"),
+    max_initrd_bytes: row("ramdisk"),
+    max_total_bytes: row("total"),
+  };
+  await planBoot(image(), profile({ limits }), OPTIONS);
+  for (
+    const [key, code] of [
+      ["max_kernel_bytes", "bootimg.kernel-too-large"],
+      ["max_initrd_bytes", "bootimg.initrd-too-large"],
+      ["max_total_bytes", "bootimg.total-too-large"],
+    ] as const
+  ) {
+    const tight = profile({ limits: { ...limits, [key]: limits[key] - 1 } });
+    const message = await refused(code, planBoot(image(), tight, OPTIONS));
+    assert.match(message, new RegExp(`${limits[key]}.*${limits[key] - 1}`));
+  }
+});
+
+test("planBoot() refuses a command line that is one byte too long", async () => {
+  const fill = (size: number) => ({
+    ...OPTIONS,
+    cmdline: { user: ["x".repeat(size - "console=ttyX0 ".length)] },
+  });
+  await planBoot(image(), profile(), fill(1534));
+  const message = await refused(
+    "cmdline.too-long",
+    planBoot(image(), profile(), fill(1535)),
+  );
+  assert.match(message, /1535 bytes, expected at most 1534/);
+});
+
+test("planBoot() refuses an archive that is no cpio, and a stage0 that is no program", async () => {
+  const augments = [{
+    name: "extra.cpio",
+    bytes: text("not an archive at all"),
+  }];
+  const message = await refused(
+    "cpio.bad-magic",
+    planBoot(image(), profile(), { ...OPTIONS, augments }),
+  );
+  assert.match(message, /"extra\.cpio"/);
+  const bytes = text("#!/bin/sh\n") as Uint8Array<ArrayBuffer>;
+  await refused(
+    "stage0.not-elf",
+    planBoot(image(), profile(), { stage0: { name: "script", bytes } }),
+  );
+});
+
+test("planBoot() refuses a root that stage0 cannot mount, before it reads anything", async () => {
+  const files = withPaths(new MemorySource());
+  await refused("plan.unsupported-root", planBoot(files, profile(), OPTIONS));
+});
+
+test("planBoot() refuses a device tree that the boot image would lose", async () => {
+  const lost = profile({ header_version: 0 });
+  await refused("bootimg.dtb-lost", planBoot(image(), lost, OPTIONS));
+});
+
+test("planBoot() rejects with the reason of its signal", async () => {
+  const reason = new Error("enough");
+  const options = { ...OPTIONS, signal: AbortSignal.abort(reason) };
+  await assert.rejects(planBoot(image(), profile(), options), reason);
+});
+
+test("every built-in profile gets a boot image", async () => {
+  for (const known of BUILTIN_PROFILES) {
+    const files = image({ [`${TREES}/${known.devicetree_name}.dtb`]: DTB });
+    const bare = { ...known, stage0: { kernel_modules: [] } };
+    const { bytes } = await planBoot(files, bare, OPTIONS);
+    const { header_version } = known.boot.fastboot_boot.android_bootimg;
+    assert.equal(parseBootImage(bytes).headerVersion, header_version, known.id);
+  }
+});
