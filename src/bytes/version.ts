@@ -8,8 +8,12 @@
 const SKIPPED = /[^A-Za-z0-9.~^-]*/y;
 const DIGITS = /[0-9]*/y;
 const LETTERS = /[A-Za-z]*/y;
-/** A version that begins with the mark is older (-1) or newer (1) than one that does not. */
-const MARKS = [["-", -1], ["^", 1], [".", -1]] as const;
+/**
+ * What begins with a mark is older than what begins with a later one, and than what begins with
+ * none. Of `^` the specification's text says the contrary; systemd and rpm do as is done here:
+ * `1^2` is newer than `1`, and older than `1.1`.
+ */
+const MARKS = ["-", "^", "."] as const;
 
 /**
  * Compares two versions: negative when `a` is older, positive when it is newer, 0 when they are
@@ -42,9 +46,9 @@ export function compareVersions(a: string, b: string): number {
     if (i >= a.length || j >= b.length) {
       return Number(i < a.length) - Number(j < b.length);
     }
-    for (const [mark, order] of MARKS) {
-      const marks = Number(a[i] === mark) - Number(b[j] === mark);
-      if (marks !== 0) return marks * order;
+    for (const mark of MARKS) {
+      const marks = Number(b[j] === mark) - Number(a[i] === mark);
+      if (marks !== 0) return marks;
       if (a[i] === mark) {
         i++;
         j++;
@@ -70,7 +74,9 @@ function isDigit(character: string | undefined): boolean {
   return character !== undefined && character >= "0" && character <= "9";
 }
 
+/** No digits, that is letters, are older than any; for 0 the specification's text differs again. */
 function compareDigits(a: string, b: string): number {
+  if (a === "" || b === "") return a.length - b.length;
   const left = a.replace(/^0+/, ""), right = b.replace(/^0+/, "");
   return left.length - right.length || compareLetters(left, right);
 }

@@ -52,12 +52,9 @@ test("compareVersions() orders kernel releases by age", () => {
     "6.12.107+deb13-arm64",
     "6.12.107+deb13-arm64-16k",
     "10.0",
-    "postmarketos-qcom-sdm845",
   ];
   for (const [i, a] of releases.entries()) {
     for (const [j, b] of releases.entries()) {
-      // Letters order after nothing but before digits only where the algorithm says so.
-      if (a.startsWith("post") || b.startsWith("post")) continue;
       assert.equal(sign(a, b) || 0, Math.sign(i - j) || 0, `${a} and ${b}`);
     }
   }
