@@ -1,69 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import process from "node:process";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
 import { readManifest } from "./scripts/fixtures/manifest.ts";
 import { findFixture } from "./scripts/fixtures/all.ts";
 import { smallImage } from "./tests/support/erofs_images.ts";
+import { CLI, cliArgv, runCli } from "./tests/support/run_cli.ts";
 
-const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
 const IMAGE = smallImage("plain").path;
 
-/** The program as this runtime starts it. */
-function argv(): string[] {
-  if ("Deno" in globalThis) {
-    return [process.execPath, "run", "--allow-all", "--no-check", CLI];
-  }
-  if ("Bun" in globalThis) return [process.execPath, "run", CLI];
-  return [process.execPath, "--import", "tsx", CLI];
-}
-
-interface Result {
-  readonly code: number | null;
-  readonly out: Uint8Array;
-  readonly text: string;
-  readonly errors: string;
-}
-
 /** Runs the program as a user does. */
-function fastboop(...args: string[]): Promise<Result> {
-  const [program, ...before] = argv();
-  const child = spawn(program!, [...before, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" },
-  });
-  const out: Uint8Array[] = [];
-  const errors: Uint8Array[] = [];
-  child.stdout.on("data", (bytes: Uint8Array) => out.push(bytes));
-  child.stderr.on("data", (bytes: Uint8Array) => errors.push(bytes));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => {
-      const bytes = join(out);
-      const text = new TextDecoder().decode(bytes);
-      resolve({
-        code,
-        out: bytes,
-        text,
-        errors: new TextDecoder().decode(join(errors)),
-      });
-    });
-  });
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(
-    parts.reduce((size, part) => size + part.length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
+const fastboop = (...args: string[]) => runCli(args);
 
 const below = (folder: string) => {
   const prefix = folder === "/" ? "/" : `${folder}/`;
@@ -208,7 +155,7 @@ const large = KERNEL_IMAGE === undefined
 
 /** Starts printing a file that is larger than any pipe. */
 function startLargeCat() {
-  const [program, ...before] = argv();
+  const [program, ...before] = cliArgv();
   return spawn(program!, [...before, "cat", KERNEL_IMAGE!, "/vmlinuz"], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { runCli } from "../../../tests/support/run_cli.ts";
 import { parseProfile } from "../../device/parse.ts";
 import { BUILTIN_PROFILES } from "../../device/builtin.ts";
 
-const CLI = fileURLToPath(new URL("../../../cli.ts", import.meta.url));
 const INVALID = fileURLToPath(
   new URL("../../../devpros/invalid/", import.meta.url),
 );
@@ -19,42 +18,16 @@ const own = join(home, ".config", "fastboop", "devpro");
 mkdirSync(own, { recursive: true });
 after(() => rmSync(home, { recursive: true }));
 
-/** The program as this runtime starts it. */
-function argv(): string[] {
-  if ("Deno" in globalThis) {
-    return [process.execPath, "run", "--allow-all", "--no-check", CLI];
-  }
-  if ("Bun" in globalThis) return [process.execPath, "run", CLI];
-  return [process.execPath, "--import", "tsx", CLI];
-}
-
 /** Runs `fastboop devpro` as a user whose home is the folder above. */
-function devpro(
-  ...args: string[]
-): Promise<{ code: number | null; text: string; errors: string }> {
-  const [program, ...before] = argv();
-  const child = spawn(program!, [...before, "devpro", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      NO_COLOR: "1",
-      // Deno keeps what it compiled below the home
-      DENO_DIR: process.env["DENO_DIR"] ??
-        join(process.env["HOME"] ?? "/", ".cache", "deno"),
-      HOME: home,
-      XDG_CONFIG_HOME: "",
-      FASTBOOP_SCHEMA_PATH: "",
-    },
+const devpro = (...args: string[]) =>
+  runCli(["devpro", ...args], {
+    // Deno keeps what it compiled below the home
+    DENO_DIR: process.env["DENO_DIR"] ??
+      join(process.env["HOME"] ?? "/", ".cache", "deno"),
+    HOME: home,
+    XDG_CONFIG_HOME: "",
+    FASTBOOP_SCHEMA_PATH: "",
   });
-  let text = "";
-  let errors = "";
-  child.stdout.on("data", (bytes) => text += bytes);
-  child.stderr.on("data", (bytes) => errors += bytes);
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, text, errors }));
-  });
-}
 
 test("fastboop devpro list tells all phones and which answer alike", async () => {
   const { code, text, errors } = await devpro("list");

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { findFixture } from "../../../scripts/fixtures/all.ts";
+import { smallImage } from "../../../tests/support/erofs_images.ts";
+import {
+  buildInit,
+  missingInitTools,
+} from "../../../tests/support/init/build.ts";
+import { runCli } from "../../../tests/support/run_cli.ts";
+import { parseBootImage } from "../../format/bootimg/parse.ts";
+import { readCpio } from "../../format/cpio/read.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fastboop-build-"));
+after(() => rmSync(folder, { recursive: true }));
+const EMPTY = smallImage("plain").path;
+const PHONE = ["--device-profile", "oneplus-fajita"];
+
+test("fastboop boot and stage0 say what is missing, and exit with 2", async () => {
+  const wrong: [args: string[], message: RegExp][] = [
+    [["boot", EMPTY], /Missing --device-profile ID\nSee "fastboop help boot"/],
+    [["boot", EMPTY, ...PHONE], /Missing -o FILE/],
+    [["boot", EMPTY, ...PHONE, "-o", "x"], /Missing --stage0 FILE/],
+    [["boot", EMPTY, ...PHONE, "-o"], /Option "--output" needs a value/],
+    [
+      ["boot", EMPTY, ...PHONE, "-o", "x", "--dtb="],
+      /Option "--dtb" needs a value/,
+    ],
+    [
+      ["boot", EMPTY, ...PHONE, "-o", "x", "--serial=yes"],
+      /"--serial=yes" takes no value/,
+    ],
+    [
+      ["boot", EMPTY, ...PHONE, "-o", "x", "--clock-usec", "now"],
+      /Cannot use --clock-usec "now"/,
+    ],
+    [
+      ["stage0", EMPTY, ...PHONE, "--mac", "lan=x"],
+      /expected wifi=COMPATIBLE or bluetooth=/,
+    ],
+    [["stage0", EMPTY, ...PHONE, "--flash"], /Unknown option "--flash"/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, text, errors } = await runCli(args, {
+      FASTBOOP_STAGE0_PATH: "",
+    });
+    assert.match(errors, message);
+    assert.equal(text, "");
+    assert.equal(code, 2);
+  }
+});
+
+test("fastboop boot fails with one line and leaves no file", async () => {
+  const script = join(folder, "script");
+  writeFileSync(script, "#!/bin/sh\n");
+  const output = join(folder, "never.img");
+  const args = (image: string, profile: string, stage0: string) => [
+    "boot",
+    image,
+    "--device-profile",
+    profile,
+    "--stage0",
+    stage0,
+    "-o",
+    output,
+  ];
+  const failing: [args: string[], message: RegExp][] = [
+    [args(EMPTY, "oneplus-fajta", script), /did you mean "oneplus-fajita"\?/],
+    [
+      args(EMPTY, "oneplus-fajita", script),
+      /Cannot use ".*script" as \/init: it begins with 23 21/,
+    ],
+    [
+      args(EMPTY, "oneplus-fajita", join(folder, "none")),
+      /there is no such file/,
+    ],
+    [args("none.erofs", "oneplus-fajita", script), /Cannot open "none\.erofs"/],
+  ];
+  for (const [args, message] of failing) {
+    const { code, text, errors } = await runCli(args);
+    assert.match(errors, message);
+    assert.equal(errors.trimEnd().split("\n").length, 1, errors);
+    assert.equal(text, "");
+    assert.equal(code, 1);
+  }
+  assert.ok(!existsSync(output));
+});
+
+const DEBIAN = findFixture("debian-arm64.erofs-lz4hc");
+const missing = [
+  ...(DEBIAN === undefined ? ["debian-arm64.erofs-lz4hc"] : []),
+  ...missingInitTools(),
+];
+const skip = missing.length === 0
+  ? {}
+  : { skip: `missing: ${missing.join(" ")}` };
+
+test(
+  "fastboop boot writes what it explains, stage0 the initramfs of it",
+  skip,
+  async () => {
+    const stage0 = buildInit(folder);
+    const output = join(folder, "boot.img");
+    const options = [
+      "--stage0",
+      stage0,
+      "--device-serial",
+      "deadbeef",
+      "--cmdline-append",
+      "quiet",
+    ];
+    const boot = await runCli([
+      "boot",
+      DEBIAN!,
+      ...PHONE,
+      ...options,
+      "-o",
+      output,
+      "--explain",
+    ]);
+    assert.equal(boot.code, 0, boot.errors);
+    assert.match(
+      boot.text,
+      /^kernel 6\.12\S+ +\/boot\/vmlinuz-6\.12\S+ +37\d{6} +1\d{7}$/m,
+    );
+    assert.match(boot.text, /^module dwc3 .* profile oneplus-fajita /m);
+    assert.match(boot.text, /^ {2}stage0\.serial=deadbeef$/m);
+    assert.match(boot.text, /^command line, 5 of at most 1534 bytes: quiet$/m);
+    assert.match(boot.text, /^total +0 +\d+ +\d+ +none$/m);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.includes(".part-")),
+      [],
+    );
+
+    const { ramdisk, cmdline } = parseBootImage(
+      new Uint8Array(readFileSync(output)),
+    );
+    assert.equal(cmdline, "quiet");
+    const alone = await runCli(["stage0", DEBIAN!, ...PHONE, ...options]);
+    assert.equal(alone.code, 0, alone.errors);
+    assert.deepEqual(alone.out, ramdisk);
+    const entries = await readCpio(alone.out, { maxSize: 64 << 20 });
+    assert.ok(entries.some(({ path }) => path === "init"));
+  },
+);
