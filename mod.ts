@@ -88,3 +88,23 @@ export * from "./src/device/pool.ts";
 export type * from "./src/device/profile.ts";
 export * from "./src/image/inspect.ts";
 export * from "./src/image/open_image.ts";
+export { compareVersions } from "./src/bytes/version.ts";
+export {
+  identifyKernel,
+  type KernelFormat,
+  type KernelImageFormat,
+  type KernelWrapping,
+} from "./src/format/kernel/identify.ts";
+export * from "./src/format/kernel/unwrap.ts";
+export * from "./src/format/kernel/release.ts";
+export {
+  encodeKernel,
+  KERNEL_ENCODINGS,
+  type KernelEncoding as PlainKernelEncoding,
+} from "./src/format/kernel/encode.ts";
+export { appendDtb } from "./src/format/kernel/dtb.ts";
+export * from "./src/image/boot_entry.ts";
+export * from "./src/image/find_kernels.ts";
+export * from "./src/boot/kernel_files.ts";
+export * from "./src/boot/modules.ts";
+export * from "./src/boot/read_modules.ts";
