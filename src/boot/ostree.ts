@@ -7,6 +7,7 @@
 import type { ReadOptions } from "../block/reader.ts";
 import { FormatError, isCoded } from "../errors.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { namesIn } from "../fs/names.ts";
 import { openSubtree } from "../fs/subtree.ts";
 
 /** A deployment of an OSTree sysroot. */
@@ -67,19 +68,19 @@ async function findDeployment(
     ? await files.readLink("/boot/loader", options)
     : "";
   const current = /^loader\.([01])$/.exec(target)?.[1];
-  const folders = (await names(files, "/ostree", options))
+  const folders = (await namesIn(files, "/ostree", options))
     .filter((name) => /^boot\.[01]$/.test(name))
     .sort((a, b) =>
       Number(b.endsWith(`.${current}`)) - Number(a.endsWith(`.${current}`))
     );
   for (const folder of folders) {
     const base = `/ostree/${folder}`;
-    for (const stateRoot of await names(files, base, options)) {
+    for (const stateRoot of await namesIn(files, base, options)) {
       for (
-        const checksum of await names(files, `${base}/${stateRoot}`, options)
+        const checksum of await namesIn(files, `${base}/${stateRoot}`, options)
       ) {
         const above = `${base}/${stateRoot}/${checksum}`;
-        const [serial] = await names(files, above, options);
+        const [serial] = await namesIn(files, above, options);
         if (serial !== undefined) return `${above}/${serial}`;
       }
     }
@@ -91,18 +92,6 @@ async function findDeployment(
     }, expected STATEROOT/CHECKSUM/SERIAL; leave --ostree out if the image is no OSTree sysroot`,
     { facts: { image: files.name } },
   );
-}
-
-/** Names in a directory, sorted; none when it is no directory. */
-async function names(
-  files: FileSystem,
-  path: string,
-  options?: ReadOptions,
-): Promise<string[]> {
-  if ((await files.find(path, options))?.type !== "directory") return [];
-  const found: string[] = [];
-  for await (const { name } of files.list(path, options)) found.push(name);
-  return found.sort();
 }
 
 function badLink(

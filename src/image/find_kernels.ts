@@ -9,6 +9,7 @@ import type { ReadOptions } from "../block/reader.ts";
 import { decodeName } from "../bytes/text.ts";
 import { compareVersions } from "../bytes/version.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { namesIn } from "../fs/names.ts";
 import {
   type BootEntry,
   compareBootEntries,
@@ -228,14 +229,8 @@ class Search {
     return true;
   }
 
-  /** Names in a directory, sorted; none when it is not there. */
-  async names(folder: string): Promise<string[]> {
-    if (!(await this.#is(folder, "directory"))) return [];
-    const found: string[] = [];
-    for await (const { name } of this.#files.list(folder, this.#options)) {
-      found.push(name);
-    }
-    return found.sort();
+  names(folder: string): Promise<string[]> {
+    return namesIn(this.#files, folder, this.#options);
   }
 
   async #is(path: string, type: "file" | "directory"): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { ReadOptions } from "../block/reader.ts";
 import { compareVersions } from "../bytes/version.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { namesIn } from "../fs/names.ts";
 import { RELEASE_FOLDERS } from "./device_tree_folders.ts";
 import { findKernels } from "./find_kernels.ts";
 
@@ -118,7 +119,7 @@ async function expand(
     for (const path of paths) {
       if (after === undefined) next.push(`${path}/${part}`);
       else {
-        for (const name of await names(files, path || "/", options)) {
+        for (const name of await namesIn(files, path || "/", options)) {
           if (name.startsWith(before!) && name.endsWith(after)) {
             next.push(`${path}/${name}`);
           }
@@ -133,16 +134,4 @@ async function expand(
     real.add(await files.resolve(path, options));
   }
   return [...real];
-}
-
-/** Names in a directory, sorted; none when it is not there. */
-async function names(
-  files: FileSystem,
-  path: string,
-  options?: ReadOptions,
-): Promise<string[]> {
-  if ((await files.find(path, options))?.type !== "directory") return [];
-  const found: string[] = [];
-  for await (const { name } of files.list(path, options)) found.push(name);
-  return found.sort();
 }

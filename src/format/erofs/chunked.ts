@@ -3,6 +3,7 @@ import { fillExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import {
   checkRange,
+  contentReader,
   erofsError,
   type ErofsImage,
   type ErofsInode,
@@ -95,11 +96,5 @@ export function openChunked(image: ErofsImage, inode: ErofsInode): BlockReader {
     }
     return count;
   }
-  return {
-    blockSize,
-    size,
-    name: image.data.name,
-    identity: `${image.data.identity}#${inode.number}`,
-    read,
-  };
+  return contentReader(image, inode, read);
 }

@@ -3,6 +3,7 @@ import { fillExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import {
   checkRange,
+  contentReader,
   EROFS_INODE_FLAT_INLINE,
   erofsError,
   type ErofsImage,
@@ -71,11 +72,5 @@ export function openFlat(
     }
     return count;
   }
-  return {
-    blockSize,
-    size,
-    name: image.data.name,
-    identity: `${image.data.identity}#${inode.number}`,
-    read,
-  };
+  return contentReader(image, inode, read);
 }

@@ -43,6 +43,21 @@ export interface ErofsImage {
   packed(options?: ReadOptions): Promise<BlockReader>;
 }
 
+/** The content of an inode, given how it is read. */
+export function contentReader(
+  image: ErofsImage,
+  inode: ErofsInode,
+  read: BlockReader["read"],
+): BlockReader {
+  return {
+    blockSize: 2 ** image.superblock.blockBits,
+    size: inode.size,
+    name: image.data.name,
+    identity: `${image.data.identity}#${inode.number}`,
+    read,
+  };
+}
+
 /** Bytes of metadata; a view that must not be written to. */
 export function readMetadata(
   image: ErofsImage,
