@@ -108,3 +108,14 @@ export * from "./src/image/find_kernels.ts";
 export * from "./src/boot/kernel_files.ts";
 export * from "./src/boot/modules.ts";
 export * from "./src/boot/read_modules.ts";
+export {
+  type BootParts,
+  type BootPlan,
+  type GivenFile,
+  planBoot,
+  type PlannedDeviceTree,
+  type PlanOptions,
+  planParts,
+} from "./src/boot/plan.ts";
+export { type Deployment, openDeployment } from "./src/boot/ostree.ts";
+export { openSubtree } from "./src/fs/subtree.ts";

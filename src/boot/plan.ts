@@ -43,6 +43,7 @@ import { checkStage0, type Machine } from "./stage0_binary.ts";
 export interface GivenFile {
   /** What messages call it: its path. */
   readonly name: string;
+  /** Its content. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -75,6 +76,7 @@ export interface PlannedDeviceTree {
   readonly from: string;
   /** Bytes before overlays and addresses. */
   readonly storedSize: number;
+  /** As the phone gets it. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Release of the kernel whose folder it was found in; absent when the folder names none. */
   readonly release?: string;
@@ -84,14 +86,21 @@ export interface PlannedDeviceTree {
 
 /** What is known before anything is compressed: all that can go wrong early has not. */
 export interface BootParts {
+  /** The phone's. */
   readonly profile: DeviceProfile;
+  /** What the kernel runs on. */
   readonly machine: Machine;
+  /** The newest of the image. */
   readonly kernel: ChosenKernel;
+  /** What is loaded, in this order. */
   readonly modules: ResolvedModules;
+  /** The same, read. */
   readonly moduleFiles: readonly ModuleFile[];
   /** Absent on machines that need none. */
   readonly deviceTree?: PlannedDeviceTree;
+  /** What the kernel and stage0 are told. */
   readonly cmdline: ComposedCmdline;
+  /** Packed, and compressed as the profile says. */
   readonly initramfs: Initramfs;
   /** Link of the OSTree deployment. */
   readonly ostree?: string;
