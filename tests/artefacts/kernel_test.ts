@@ -76,18 +76,20 @@ test(
 );
 
 for (
-  const [encoding, check, unpack] of [
-    ["image.gz", ["gzip", "-t"], ["gzip", "-dc"]],
-    ["image.lz4", ["lz4", "-t"], ["lz4", "-dc"]],
-    ["image.zst", ["zstd", "-qt"], ["zstd", "-qdc"]],
+  const [encoding, check, unpack, kind] of [
+    ["image.gz", ["gzip", "-t"], ["gzip", "-dc"], /^gzip compressed data/],
+    ["image.lz4", ["lz4", "-t"], ["lz4", "-dc"], /^LZ4 compressed data/],
+    ["image.zst", ["zstd", "-qt"], ["zstd", "-qdc"], /^Zstandard compressed/],
   ] as const
 ) {
   test(`encodeKernel() gives ${encoding} as ${check[0]} takes it`, {
-    skip: skip || missing(check[0]),
+    skip: skip || missing(check[0]) || missing("file"),
   }, async () => {
     const image = original();
     const packed = await encodeKernel(await unwrapKernel(image), encoding);
     await pipe(check, packed);
+    const named = await pipe(["file", "--brief", "-"], packed.slice(0, 65536));
+    assert.match(new TextDecoder().decode(named), kind);
     assert.ok(Buffer.from(await pipe(unpack, packed)).equals(image));
     assert.ok(
       Buffer.from((await unwrapKernel(packed)).image).equals(image),

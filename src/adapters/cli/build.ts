@@ -48,6 +48,9 @@ export interface BuildCommand {
 /** Bytes of a file given on the command line at which it is refused: none is this large. */
 const MAX_GIVEN = 512 << 20;
 
+/** Entries of an initramfs that had to give way and are named; of more, their number is told. */
+const SHOWN_OVERRIDES = 10;
+
 /** Makes what the command asks for; rejects with its error, and leaves no half of a file. */
 export async function runBuild(
   image: FileSystem,
@@ -73,7 +76,16 @@ export async function runBuild(
     if (toStdout) output.warn(`\n${text.trimEnd()}`);
     else await output.result(new TextEncoder().encode(text));
   };
-  const warn = ({ deviceTree, kernel }: BootParts) => {
+  const warn = ({ deviceTree, kernel, initramfs }: BootParts) => {
+    const { overrides } = initramfs;
+    for (const { path, by, instead } of overrides.slice(0, SHOWN_OVERRIDES)) {
+      output.warn(
+        `"${by}" puts its own ${path} in the place of that of ${instead}`,
+      );
+    }
+    if (overrides.length > SHOWN_OVERRIDES) {
+      output.warn(`and so on: ${overrides.length} entries in all`);
+    }
     if (deviceTree?.otherRelease === undefined) return;
     output.warn(
       `the device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, ` +

@@ -10,7 +10,7 @@ const PART_NUMBERS = 3;
 
 /** What went into an initramfs: a table for people. */
 export function formatParts(parts: BootParts): string {
-  const { initramfs, cmdline, profile, ostree } = parts;
+  const { cmdline, profile, ostree } = parts;
   const size = new TextEncoder().encode(cmdline.cmdline).length;
   const lines = [
     `${profile.display_name ?? profile.id} (${profile.id})`,
@@ -31,9 +31,6 @@ export function formatParts(parts: BootParts): string {
     `command line, ${size} of at most ${
       maxBootCmdline(profile.boot.fastboot_boot.android_bootimg.header_version)
     } bytes: ${cmdline.cmdline || "empty"}`,
-    ...initramfs.overrides.map(({ path, by, instead }) =>
-      `${by} puts its own ${path} in the place of that of ${instead}`
-    ),
   ];
   return `${lines.map(printable).join("\n")}\n`;
 }
