@@ -1,15 +1,16 @@
 /**
- * Feeds damaged images to the readers: `deno task fuzz [--seconds N] [--first RUN] [--runs N]`.
+ * Feeds damaged images to the readers: `deno task fuzz [TARGET] [--seconds N] [--first RUN] [--runs N]`.
+ * TARGET is erofs, by default, or formats: archives, boot images, kernels, device trees.
  *
  * Every input has a number, and the same number gives the same input. Prints how many inputs were
- * accepted, so that a run that never gets past the superblock shows. Exit code 1 when an input made
+ * accepted, so that a run that never gets past the magic numbers shows. Exit code 1 when an input made
  * the reader fail without a code, or take longer than 20 seconds; the input is kept in `.cache/fuzz`.
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
-import { makeInput } from "../tests/fuzz/erofs.ts";
+import { TARGETS } from "../tests/fuzz/targets.ts";
 
 const HANG_MS = 20_000;
 const BATCH = 50;
@@ -23,13 +24,24 @@ interface Message {
   readonly text?: string;
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seconds: { type: "string", default: "60" },
     first: { type: "string", default: "1" },
     runs: { type: "string", default: "1000000000" },
   },
 });
+const [target = "erofs"] = positionals;
+if (TARGETS[target] === undefined) {
+  console.error(
+    `Cannot fuzz "${target}", expected one of ${
+      Object.keys(TARGETS).join(", ")
+    }`,
+  );
+  Deno.exit(2);
+}
+const { makeInput } = TARGETS[target];
 const seconds = Number(values.seconds);
 const first = Number(values.first);
 const runs = Number(values.runs);
@@ -52,7 +64,7 @@ for (const [name, count] of [...accepted].sort()) {
   console.log(`${name.padEnd(20)} ${count} opened`);
 }
 console.log(
-  `${counts.inputs} inputs, ${counts.opened} accepted by the superblock, ${counts.read} read to the ` +
+  `${counts.inputs} inputs, ${counts.opened} accepted, ${counts.read} read to the ` +
     `end, ${counts.failed} failures`,
 );
 Deno.exit(counts.failed > 0 || counts.inputs === 0 ? 1 : 0);
@@ -84,7 +96,7 @@ async function runBatch(from: number, count: number): Promise<void> {
           resolve(false);
         }
       };
-      worker.postMessage({ first: current, count: last - current + 1 });
+      worker.postMessage({ target, first: current, count: last - current + 1 });
     });
     if (!hung) return;
     await fail(current, `took longer than ${HANG_MS} ms`);
@@ -106,7 +118,7 @@ async function fail(run: number, text: string): Promise<void> {
   counts.failed++;
   await Deno.mkdir(".cache/fuzz", { recursive: true });
   const { name, bytes } = await makeInput(run);
-  const path = `.cache/fuzz/erofs-${run}.img`;
+  const path = `.cache/fuzz/${target}-${run}.img`;
   await Deno.writeFile(path, bytes);
   console.error(`input ${run} (from ${name}, kept as ${path}): ${text}`);
 }

@@ -19,8 +19,9 @@ import {
   type SmallImage,
   smallImages,
 } from "../support/erofs_images.ts";
-import { type Exercise, exercise } from "../support/exercise.ts";
+import { exercise } from "../support/exercise.ts";
 import { mutate, randomNumbers } from "./mutate.ts";
+import type { FuzzTarget } from "./target.ts";
 
 /** An image to damage, and the bytes at which its structures start. */
 interface Seed extends SmallImage {
@@ -29,29 +30,27 @@ interface Seed extends SmallImage {
 
 let seeds: Promise<Seed[]> | undefined;
 
-/** The input of number `run`: which image it came from, and its bytes. */
-export async function makeInput(
-  run: number,
-): Promise<{ name: string; bytes: Uint8Array<ArrayBuffer> }> {
-  seeds ??= Promise.all(
-    smallImages().map(async (image) => ({
-      ...image,
-      spots: await findSpots(image.bytes),
-    })),
-  );
-  const all = await seeds;
-  const next = randomNumbers(run);
-  const { name, bytes, spots } = all[next() % all.length]!;
-  const input = mutate(bytes, spots, next);
-  // most damage must get past the check sum to be worth anything
-  if (next() % 8 !== 0) sealSuperblock(input);
-  return { name, bytes: input };
-}
-
-/** Uses the input; throws on a bug. */
-export function runInput(bytes: Uint8Array<ArrayBuffer>): Promise<Exercise> {
-  return exercise(() => openErofs(openMemory(bytes)));
-}
+/** Images that are opened, walked and read. */
+export const erofsTarget: FuzzTarget = {
+  async makeInput(run) {
+    seeds ??= Promise.all(
+      smallImages().map(async (image) => ({
+        ...image,
+        spots: await findSpots(image.bytes),
+      })),
+    );
+    const all = await seeds;
+    const next = randomNumbers(run);
+    const { name, bytes, spots } = all[next() % all.length]!;
+    const input = mutate(bytes, spots, next);
+    // most damage must get past the check sum to be worth anything
+    if (next() % 8 !== 0) sealSuperblock(input);
+    return { name, bytes: input };
+  },
+  runInput(_, bytes) {
+    return exercise(() => openErofs(openMemory(bytes)));
+  },
+};
 
 /** Entries of an index, a directory or a chunk map that become spots, spread over all of it. */
 const SPOTS_IN_TABLE = 16;
