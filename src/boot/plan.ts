@@ -183,6 +183,9 @@ export async function planParts(
 
   const compose = (machine: Machine) =>
     composeCmdline({
+      // the phone comes back with the ids that it had, where the caller knows no better
+      vendorId: profile.match[0]!.fastboot.vid,
+      productId: profile.match[0]!.fastboot.pid,
       ...options.cmdline,
       rootFileSystem,
       ...(bootimg.cmdline_append === undefined

@@ -165,6 +165,8 @@ test("planBoot() puts kernel, modules, settings and device tree where they belon
     `${modules.load.map(({ name }) => name).join("\n")}\n`,
   );
   assert.equal(content("etc/stage0/stage0.rootfs"), "erofs\n");
+  assert.equal(content("etc/stage0/smoo.vendor"), "0x18d1\n");
+  assert.equal(content("etc/stage0/smoo.product"), "0xd00d\n");
   assert.equal(
     content(`lib/modules/${MADE_RELEASE}/kernel/phone_usb.ko`),
     "\x7fELF phone_usb",

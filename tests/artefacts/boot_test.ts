@@ -171,7 +171,9 @@ const CASES = [
       "firstboot.keymap=de",
       "smoo.max_io_bytes=1048576",
       "smoo.mimic_fastboot=1",
+      "smoo.product=0xd00d",
       "smoo.queue_depth=8",
+      "smoo.vendor=0x18d1",
       "stage0.rootfs=erofs",
       "stage0.serial=deadbeef",
     ],
@@ -183,6 +185,8 @@ const CASES = [
     settings: [
       "smoo.max_io_bytes=1048576",
       "smoo.mimic_fastboot=1",
+      "smoo.product=0xd00d",
+      "smoo.vendor=0x18d1",
       "stage0.rootfs=erofs",
     ],
     cmdline: "console=ttyMSM0,115200n8",
