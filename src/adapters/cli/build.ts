@@ -4,7 +4,6 @@
  * @module
  */
 
-import { rename, rm, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { ReadOptions } from "../../block/reader.ts";
@@ -19,6 +18,7 @@ import { ReadError } from "../../errors.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
 import { openFile } from "../node/file.ts";
 import { loadProfiles } from "../node/profiles.ts";
+import { isSameFile, replaceFile } from "../node/write_file.ts";
 import { UsageError } from "./args.ts";
 import type { Output } from "./commands.ts";
 import { formatBoot, formatParts } from "./explain.ts";
@@ -67,6 +67,7 @@ export async function runBuild(
       command.kind,
     );
   }
+  await checkOutput(command);
   const { pool, warnings } = await loadProfiles({ signal });
   for (const { message } of warnings) output.warn(`${message}; skipped`);
   const { profile } = pool.get(command.profile);
@@ -95,12 +96,12 @@ export async function runBuild(
   if (command.kind === "boot") {
     const plan = await planBoot(image, profile, options);
     warn(plan);
-    await write(command, plan.bytes, output);
+    await write(command, plan.bytes, output, signal);
     await tell(formatBoot(plan));
   } else {
     const parts = await planParts(image, profile, options);
     warn(parts);
-    await write(command, parts.initramfs.bytes, output);
+    await write(command, parts.initramfs.bytes, output, signal);
     await tell(formatParts(parts));
   }
 }
@@ -167,27 +168,26 @@ async function readFile(
   }
 }
 
-/** Writes to a new file and puts that in place, so that there is never half of one. */
 async function write(
   command: BuildCommand,
   bytes: Uint8Array<ArrayBuffer>,
   output: Output,
+  signal: AbortSignal,
 ): Promise<void> {
   const path = command.output;
   if (path === undefined || path === "-") return await output.result(bytes);
-  const part = `${path}.part-${process.pid}`;
-  try {
-    await writeFile(part, bytes);
-    await rename(part, path);
-  } catch (cause) {
-    await rm(part, { force: true });
-    const reason = cause instanceof Error && "code" in cause
-      ? String(cause.code)
-      : String(cause);
-    throw new ReadError(
-      "file.write-failed",
-      `Cannot write ${bytes.length} bytes to "${path}": ${reason}; see that the folder is there and has room`,
-      { facts: { path, size: bytes.length }, cause },
+  await replaceFile(path, bytes, { signal });
+}
+
+/** Refuses to write what it makes over something that it is made of. */
+async function checkOutput(command: BuildCommand): Promise<void> {
+  const { output, image, stage0, dtb, overlays, augments } = command;
+  if (output === undefined || output === "-") return;
+  for (const path of [image, stage0, dtb, ...overlays, ...augments]) {
+    if (path === undefined || !await isSameFile(output, path)) continue;
+    throw new UsageError(
+      `Cannot write to "${output}": it is "${path}", which is read; name another file by -o`,
+      command.kind,
     );
   }
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  copyFileSync,
   existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -93,6 +95,22 @@ test("fastboop boot fails with one line and leaves no file", async () => {
     assert.equal(code, 1);
   }
   assert.ok(!existsSync(output));
+});
+
+test("fastboop boot does not write over what it reads", async () => {
+  const image = join(folder, "image.erofs"), link = join(folder, "image.link");
+  copyFileSync(EMPTY, image);
+  symlinkSync("image.erofs", link);
+  const script = join(folder, "init");
+  writeFileSync(script, "#!/bin/sh\n");
+  for (const output of [image, link, script]) {
+    const { code, errors } = await runCli(
+      ["boot", image, ...PHONE, "--stage0", script, "-o", output],
+    );
+    assert.match(errors, /Cannot write to ".*": it is ".*", which is read/);
+    assert.equal(code, 2);
+  }
+  assert.deepEqual(readFileSync(image), readFileSync(EMPTY));
 });
 
 const DEBIAN = findFixture("debian-arm64.erofs-lz4hc");
