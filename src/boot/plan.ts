@@ -36,6 +36,7 @@ import {
   type CmdlineParts,
   composeCmdline,
   type ComposedCmdline,
+  isSettingOn,
 } from "./settings.ts";
 import { checkStage0, type Machine } from "./stage0_binary.ts";
 
@@ -64,6 +65,8 @@ export interface PlanOptions extends ReadOptions {
   readonly augments?: readonly AugmentArchive[];
   /** Modules to load after those of stage0 and of the profile. */
   readonly modules?: readonly string[];
+  /** Send modules as compressed as the image has them: the kernel must unpack them itself. */
+  readonly keepCompressedModules?: boolean;
   /** Boot an OSTree deployment: the current one, or the one that this link leads to. */
   readonly ostree?: true | string;
   /** Words and settings besides those of profile and image. */
@@ -157,7 +160,7 @@ export async function planBoot(
  * In the order in which it is cheapest to fail: stage0, deployment, command line, kernel, modules,
  * device tree, initramfs.
  *
- * @throws {FormatError} `plan.unsupported-root`, `plan.no-modules`; `stage0.*`, `ostree.*`,
+ * @throws {FormatError} `plan.unsupported-root`, `plan.no-device-tree`; `stage0.*`, `ostree.*`,
  * `cmdline.*`, `settings.*`, `kernel.*`, `module.*`, `device-tree.*`, `fdt.*`, `cpio.*`, `initramfs.*`
  * as the steps; what the file system throws
  */
@@ -201,7 +204,8 @@ export async function planParts(
     : "aarch64";
   const cmdline = compose(machine);
   if (stage0 !== undefined) checkStage0(stage0.bytes, machine, stage0.name);
-  const wanted = wantedModules(profile, rootFileSystem, options);
+  if (machine === "x86_64") refuseDeviceTree(kernel.path, options);
+  const wanted = wantedModules(profile, rootFileSystem, cmdline, options);
   const modules = await resolveModules(files, kernel.release, wanted, {
     signal,
   });
@@ -209,7 +213,8 @@ export async function planParts(
     ? await planDeviceTree(files, profile, kernel.release, cmdline, options)
     : undefined;
   const moduleFiles = await readModules(files, modules.load, {
-    signal: signal!,
+    signal,
+    keepCompressed: options.keepCompressedModules ?? false,
   });
   const compression = bootimg.initrd?.compress;
   const initramfs = await buildInitramfs({
@@ -254,9 +259,11 @@ function machineOf(stage0: Uint8Array): Machine {
 function wantedModules(
   profile: DeviceProfile,
   rootFileSystem: RootFileSystem,
+  { settings }: ComposedCmdline,
   options: PlanOptions,
 ): WantedModule[] {
-  const serial = options.cmdline?.serialConsole === true;
+  // not only the option asks for it, a word of the command line does as well
+  const serial = isSettingOn(settings.get("smoo.acm"));
   return [
     ...baseModules({ rootFileSystem, serial }),
     ...profile.stage0.kernel_modules.map((name) => ({
@@ -265,6 +272,21 @@ function wantedModules(
     })),
     ...(options.modules ?? []).map((name) => ({ name, wantedBy: "the user" })),
   ];
+}
+
+/** Refuses what would have no effect: a PC's kernel takes no device tree. */
+function refuseDeviceTree(kernel: string, options: PlanOptions): void {
+  const { dtb, overlays = [], macs = [] } = options;
+  const given = [dtb, ...overlays].flatMap((file) => file?.name ?? [])
+    .concat(macs.map(({ compatible }) => compatible));
+  if (given.length === 0) return;
+  throw new FormatError(
+    "plan.no-device-tree",
+    `Cannot use ${
+      given.map((name) => JSON.stringify(name)).join(", ")
+    } with kernel "${kernel}": it is for x86_64, which has no device tree, expected one for aarch64; leave it out`,
+    { facts: { kernel, given: given.join() } },
+  );
 }
 
 async function planDeviceTree(

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
-import { MADE_RELEASE, madeImage } from "../../tests/support/made_kernel.ts";
+import {
+  MADE_RELEASE,
+  madeBzImage,
+  madeImage,
+} from "../../tests/support/made_kernel.ts";
 import { BUILTIN_PROFILES } from "../device/builtin.ts";
 import type {
   AndroidBootimgProfile,
@@ -15,7 +19,7 @@ import { encodeKernel } from "../format/kernel/encode.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import { MemorySource } from "../fs/memory_source.ts";
 import { withPaths } from "../fs/open_paths.ts";
-import { gunzip } from "../wasm/codecs.ts";
+import { gunzip, gzip } from "../wasm/codecs.ts";
 import { planBoot, type PlanOptions } from "./plan.ts";
 
 const FOLDER = `/usr/lib/modules/${MADE_RELEASE}`;
@@ -322,6 +326,73 @@ test("planBoot() refuses a root that stage0 cannot mount, before it reads anythi
 test("planBoot() refuses a device tree that the boot image would lose", async () => {
   const lost = profile({ header_version: 0 });
   await refused("bootimg.dtb-lost", planBoot(image(), lost, OPTIONS));
+});
+
+test("planBoot() loads what a serial console needs, however it is asked for", async () => {
+  const asked = (...user: string[]): PlanOptions => ({
+    ...OPTIONS,
+    cmdline: { user },
+  });
+  const message = await refused(
+    "module.missing",
+    planBoot(image(), profile(), asked("smoo.acm=1")),
+  );
+  assert.match(message, /"usb_f_acm".*serial console/);
+  const off = { user: ["smoo.acm=0"], serialConsole: true };
+  await planBoot(image(), profile(), { ...OPTIONS, cmdline: off });
+});
+
+test("planBoot() unpacks modules unless told otherwise", async () => {
+  const packed = await gzip(text("\x7fELF erofs") as Uint8Array<ArrayBuffer>);
+  const dep = MODULES.map((name) =>
+    `kernel/${name}.ko${name === "erofs" ? ".gz" : ""}:\n`
+  ).join("");
+  const files = image({
+    [`${FOLDER}/modules.dep`]: dep,
+    [`${FOLDER}/kernel/erofs.ko`]: undefined,
+    [`${FOLDER}/kernel/erofs.ko.gz`]: packed,
+  });
+  const sent = async (options: PlanOptions) => {
+    const { moduleFiles, initramfs } = await planBoot(
+      files,
+      profile(),
+      options,
+    );
+    const { file, bytes } = moduleFiles.find(({ module }) =>
+      module.name === "erofs"
+    )!;
+    const path = `lib/modules/${MADE_RELEASE}/${file}`;
+    assert.ok(initramfs.rows.some((row) => row.path === path), path);
+    return { file, bytes };
+  };
+  assert.deepEqual(await sent(OPTIONS), {
+    file: "kernel/erofs.ko",
+    bytes: text("\x7fELF erofs"),
+  });
+  assert.deepEqual(await sent({ ...OPTIONS, keepCompressedModules: true }), {
+    file: "kernel/erofs.ko.gz",
+    bytes: packed,
+  });
+});
+
+test("planBoot() refuses device trees for a kernel that takes none", async () => {
+  const files = image({
+    [`/boot/vmlinuz-${MADE_RELEASE}`]: madeBzImage(64 << 10),
+    "/usr/lib/modules/6.99.0-made-amd64/modules.dep": "",
+  });
+  const given = { name: "my.dtb", bytes: DTB as Uint8Array<ArrayBuffer> };
+  for (
+    const options of [
+      { dtb: given },
+      { overlays: [given] },
+      { macs: [{ kind: "wifi", compatible: "my.dtb" }] },
+    ] satisfies PlanOptions[]
+  ) {
+    assert.match(
+      await refused("plan.no-device-tree", planBoot(files, profile(), options)),
+      /Cannot use "my\.dtb" with kernel ".*": it is for x86_64/,
+    );
+  }
 });
 
 test("planBoot() rejects with the reason of its signal", async () => {

@@ -82,6 +82,11 @@ const EXPECTED: Readonly<Record<Kind, readonly [RegExp, string]>> = {
   text: [/^[^\x00-\x1f\x7f]+$/, "text without control characters"],
 };
 
+/** Tells whether stage0 takes a flag's value as yes. */
+export function isSettingOn(value: string | undefined): boolean {
+  return value !== undefined && /^(1|true|yes|on)$/.test(value);
+}
+
 function isKey(name: string): name is SettingKey {
   return Object.hasOwn(KINDS, name);
 }
