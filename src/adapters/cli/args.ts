@@ -74,6 +74,7 @@ const BUILD: Flags = {
   "device-serial": { type: "string" },
   "clock-usec": { type: "string" },
   ostree: { type: "string" },
+  "compressed-modules": { type: "boolean" },
   explain: { type: "boolean" },
 };
 const FLAGS: Readonly<Record<Topic, Flags>> = {
@@ -161,7 +162,11 @@ function parseBuild(
     }
     return value;
   };
-  const all = (name: string) => (flags[name] ?? []) as readonly string[];
+  const all = (name: string) => {
+    const values = (flags[name] ?? []) as readonly string[];
+    if (!values.includes("")) return values;
+    throw new UsageError(`Option "--${name}" needs a value`, topic);
+  };
   const profile = one("device-profile");
   const output = one("output");
   if (profile === undefined) {
@@ -185,11 +190,13 @@ function parseBuild(
     macs: all("mac").map((text) => parseMac(text, topic)),
     augments: all("augment"),
     modules: all("require-module"),
-    cmdline: all("cmdline-append"),
+    // scripts may have nothing to add
+    cmdline: (flags["cmdline-append"] ?? []) as readonly string[],
     serialConsole: flags["serial"] === true,
     deviceSerial: one("device-serial"),
     clockMicroseconds: parseClock(one("clock-usec"), topic),
     ostree: ostree === "" ? true : ostree,
+    compressedModules: flags["compressed-modules"] === true,
     explain: flags["explain"] === true,
   };
 }
@@ -257,15 +264,20 @@ function parseFlags(
   topic: Topic,
   args: readonly string[],
 ): { flags: Values; words: readonly string[] } {
+  let parsed: { values: Values; positionals: readonly string[] };
   try {
-    const { values, positionals } = parseArgs({
+    parsed = parseArgs({
       // its value is optional, which parseArgs does not know
       args: args.map((arg) => arg === "--ostree" ? "--ostree=" : arg),
-      options: FLAGS[topic],
+      options: Object.fromEntries(
+        Object.entries(FLAGS[topic]).map(([name, flag]) => [
+          name,
+          flag.type === "string" ? { ...flag, multiple: true } : flag,
+        ]),
+      ),
       allowPositionals: true,
       strict: true,
     });
-    return { flags: values, words: positionals };
   } catch (error) {
     // the runtimes word this differently, so only the option is taken from it
     const option = /'(-[^' ,]*)/.exec(
@@ -293,6 +305,17 @@ function parseFlags(
       : `Unknown option "${option}"`;
     throw new UsageError(`${found}, expected ${known.join(" or ")}`, topic);
   }
+  const flags = Object.entries(parsed.values).map(([name, value]) => {
+    if (!Array.isArray(value) || FLAGS[topic][name]?.multiple === true) {
+      return [name, value];
+    }
+    if (value.length === 1) return [name, value[0]];
+    throw new UsageError(
+      `Option "--${name}" is given ${value.length} times, expected once`,
+      topic,
+    );
+  });
+  return { flags: Object.fromEntries(flags), words: parsed.positionals };
 }
 
 function expectWords(

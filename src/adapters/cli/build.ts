@@ -42,6 +42,7 @@ export interface BuildCommand {
   readonly deviceSerial: string | undefined;
   readonly clockMicroseconds: number | undefined;
   readonly ostree: true | string | undefined;
+  readonly compressedModules: boolean;
   readonly explain: boolean;
 }
 
@@ -131,6 +132,7 @@ async function readGiven(
     macs: command.macs,
     augments: await readAll(command.augments),
     modules: command.modules,
+    keepCompressedModules: command.compressedModules,
     ...(command.ostree === undefined ? {} : { ostree: command.ostree }),
     cmdline: {
       user: command.cmdline,

@@ -49,6 +49,18 @@ test("fastboop boot and stage0 say what is missing, and exit with 2", async () =
       ["stage0", EMPTY, ...PHONE, "--mac", "lan=x"],
       /expected wifi=COMPATIBLE or bluetooth=/,
     ],
+    [
+      ["stage0", EMPTY, ...PHONE, "--require-module="],
+      /Option "--require-module" needs a value/,
+    ],
+    [
+      ["stage0", EMPTY, ...PHONE, "--dtb", "a", "--dtb", "b"],
+      /Option "--dtb" is given 2 times, expected once/,
+    ],
+    [
+      ["boot", EMPTY, ...PHONE, "-o", "a", "--output=b"],
+      /Option "--output" is given 2 times, expected once/,
+    ],
     [["stage0", EMPTY, ...PHONE, "--flash"], /Unknown option "--flash"/],
   ];
   for (const [args, message] of wrong) {
@@ -168,5 +180,12 @@ test(
     assert.deepEqual(alone.out, ramdisk);
     const entries = await readCpio(alone.out, { maxSize: 64 << 20 });
     assert.ok(entries.some(({ path }) => path === "init"));
+    const packed = await runCli(
+      ["stage0", DEBIAN!, ...PHONE, ...options, "--compressed-modules"],
+    );
+    const paths = (await readCpio(packed.out, { maxSize: 64 << 20 }))
+      .map(({ path }) => path);
+    assert.ok(paths.some((path) => path.endsWith("/dwc3.ko.xz")));
+    assert.ok(!paths.some((path) => path.endsWith(".ko")));
   },
 );

@@ -35,9 +35,11 @@ const BUILD_OPTIONS =
   --device-serial TEXT  serial number of the phone
   --clock-usec N        tell the phone the time: microseconds since 1970
   --ostree[=LINK]       boot an OSTree deployment: the current one, or that of LINK
+  --compressed-modules  leave kernel modules as compressed as the image has them: for kernels that
+                        unpack modules themselves
   --explain             tell what went in, from where, and how much of each limit it takes
 
-Options that take a FILE, NAME, KIND or TEXT can be given several times, but for --dtb and --stage0.
+Several times can be given: --require-module, --dtbo, --mac, --augment, --cmdline-append.
 Equal input gives equal bytes.
 `;
 
