@@ -238,6 +238,7 @@ async function groups(): Promise<Group[]> {
         "check/crc32_fast.c",
         "check/crc64_fast.c",
         "check/sha256.c",
+        "common/alone_decoder.c",
         "common/block_decoder.c",
         "common/block_header_decoder.c",
         "common/block_util.c",

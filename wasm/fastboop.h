@@ -108,6 +108,7 @@ enum fb_stream_kind {
 	FB_STREAM_XZ_BLOCK = 4, /* one block of an xz stream; option is the lzma_check of the stream */
 	FB_STREAM_RAW = 5,   /* DEFLATE alone */
 	FB_STREAM_ZLIB = 6,
+	FB_STREAM_LZMA = 7,  /* one .lzma file */
 };
 
 struct fb_stream;

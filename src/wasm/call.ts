@@ -90,6 +90,7 @@ export type Format =
   | "deflate"
   | "gzip"
   | "lz4"
+  | "lzma"
   | "microlzma"
   | "xz"
   | "zlib"

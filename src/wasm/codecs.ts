@@ -29,6 +29,7 @@ export {
 export {
   decodeMicroLzma,
   decodeXzBlock,
+  lzmaDecode,
   type XzBlockOptions,
   xzBlockStream,
   xzDecode,

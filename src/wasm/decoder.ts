@@ -57,6 +57,8 @@ export interface DecoderSpec {
   readonly maxSize: number;
   /** Bytes for the dictionary or window. */
   readonly memoryLimit: number;
+  /** What follows the end of the data is left alone; otherwise it is damage. */
+  readonly trailing?: boolean;
   /** Work in pieces of 4 MiB, which takes 8 MiB once for all such decoders of an instance. */
   readonly large?: boolean;
 }
@@ -123,10 +125,11 @@ export class Decoder {
    */
   push(data: Uint8Array, take: Take): void {
     const { inputSize } = this.#window;
-    for (let at = 0; at < data.length; at += inputSize) {
+    const over = () => this.#ended && this.#spec.trailing === true;
+    for (let at = 0; at < data.length && !over(); at += inputSize) {
       const piece = data.subarray(at, at + inputSize);
       this.#load(piece);
-      for (let done = 0; done < piece.length || this.pending;) {
+      for (let done = 0; (done < piece.length || this.pending) && !over();) {
         done += this.#run(done, piece.length - done, false, take);
       }
     }

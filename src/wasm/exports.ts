@@ -37,6 +37,7 @@ export const StreamKind = {
   XZ_BLOCK: 4,
   RAW: 5,
   ZLIB: 6,
+  LZMA: 7,
 } as const;
 
 /** `struct fb_progress`: consumed, produced; two numbers of 32 bits. */

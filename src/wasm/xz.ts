@@ -1,5 +1,5 @@
 /**
- * xz, whole or block by block, and MicroLZMA.
+ * xz, whole or block by block, lzma, and MicroLZMA.
  *
  * @module
  */
@@ -111,6 +111,32 @@ export function xzDecodeStream(
   options: XzDecodeOptions,
 ): TransformStream<Uint8Array, Bytes> {
   return decoderStream(spec(options));
+}
+
+/**
+ * Decodes a `.lzma` file. What follows the end of the stream is left alone, such as the word with the
+ * unpacked size that Linux appends.
+ *
+ * Linear memory: the dictionary plus 1 MiB, at most `memoryLimit` plus 1 MiB.
+ *
+ * @throws {FormatError} `lzma.damaged`, `lzma.truncated`, `lzma.output-limit`, `lzma.memory-limit`
+ * @see lzma-file-format.txt
+ */
+export async function lzmaDecode(
+  data: Uint8Array,
+  options: XzDecodeOptions,
+): Promise<Bytes> {
+  checkSize("maxSize", options.maxSize);
+  const lzma = {
+    kind: StreamKind.LZMA,
+    format: "lzma",
+    trailing: true,
+  } as const;
+  return await decodeWhole(
+    data,
+    { ...spec(options), ...lzma },
+    data.length * 5,
+  );
 }
 
 /**

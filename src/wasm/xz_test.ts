@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import {
   fixture,
@@ -6,9 +7,12 @@ import {
   SEQ,
   survives,
 } from "../../tests/fixtures/codecs/fixtures.ts";
+import { madeImage } from "../../tests/support/made_kernel.ts";
+import { isCoded } from "../errors.ts";
 import {
   decodeXzBlock,
   decodeXzIndex,
+  lzmaDecode,
   parseXzStreamFooter,
   parseXzStreamHeader,
 } from "./codecs.ts";
@@ -98,4 +102,60 @@ test("xz headers, footers and indexes with a flipped bit are refused", async () 
       false,
     );
   }
+});
+
+const LZMA = new Uint8Array(
+  readFileSync(
+    new URL("../../tests/fixtures/kernel/Image.lzma", import.meta.url),
+  ),
+);
+const lzmaCode = async (
+  data: Uint8Array,
+  options: { maxSize: number; memoryLimit?: number },
+) => {
+  const error = await lzmaDecode(data, options).then(
+    () => undefined,
+    (error) => error,
+  );
+  assert.ok(isCoded(error), String(error));
+  return error.code;
+};
+
+test("lzmaDecode() takes what the xz program made, whatever follows it", async () => {
+  const image = madeImage();
+  const max = { maxSize: image.length };
+  assert.deepEqual(await lzmaDecode(LZMA, max), image);
+  for (const trailer of [1, 4, 300_000]) {
+    const followed = new Uint8Array(LZMA.length + trailer).fill(0xa5);
+    followed.set(LZMA);
+    assert.deepEqual(await lzmaDecode(followed, max), image);
+  }
+  assert.equal(
+    await lzmaCode(LZMA, { maxSize: image.length - 1 }),
+    "lzma.output-limit",
+  );
+});
+
+test("lzmaDecode() refuses damage by code", async () => {
+  const max = { maxSize: 1 << 20 };
+  for (const size of [0, 1, 12, 13, 17, 100, LZMA.length - 1]) {
+    assert.equal(
+      await lzmaCode(LZMA.subarray(0, size), max),
+      "lzma.truncated",
+      `cut at ${size}`,
+    );
+  }
+  const wrong = LZMA.slice();
+  wrong[0] = 225;
+  assert.equal(await lzmaCode(wrong, max), "lzma.damaged");
+  const greedy = LZMA.slice();
+  new DataView(greedy.buffer).setUint32(1, 1 << 30, true);
+  assert.equal(await lzmaCode(greedy, max), "lzma.memory-limit");
+  const longer = LZMA.slice();
+  new DataView(longer.buffer).setBigUint64(
+    5,
+    BigInt(madeImage().length + 1),
+    true,
+  );
+  assert.equal(await lzmaCode(longer, max), "lzma.damaged");
 });

@@ -256,7 +256,7 @@ static int run_lz4(struct fb_stream *stream, struct flow *flow)
 	return stream->between ? ENDED : FB_TRUNCATED;
 }
 
-/* --- xz ------------------------------------------------------------------------------------ */
+/* --- xz and lzma -------------------------------------------------------------------------- */
 
 static int lzma_status(lzma_ret result)
 {
@@ -371,6 +371,8 @@ static int open_decoder(struct fb_stream *stream)
 	case FB_STREAM_XZ_BLOCK:
 		stream->filters[0].id = LZMA_VLI_UNKNOWN;
 		return 1;
+	case FB_STREAM_LZMA:
+		return lzma_alone_decoder(&stream->lzma, stream->memory_limit) == LZMA_OK;
 	default:
 		return 0;
 	}
@@ -418,6 +420,7 @@ int fb_stream_run(struct fb_stream *stream, const uint8_t *in, size_t in_size, u
 		break;
 	case FB_STREAM_XZ:
 	case FB_STREAM_XZ_BLOCK:
+	case FB_STREAM_LZMA:
 		status = run_lzma(stream, &flow);
 		break;
 	default:

@@ -9,6 +9,7 @@ import {
   gunzip,
   lz4FrameDecode,
   lz4LegacyDecode,
+  lzmaDecode,
   xzDecode,
   zstdDecode,
 } from "../../wasm/codecs.ts";
@@ -20,7 +21,6 @@ import {
   SETUP_HEADER,
   SetupHeader,
 } from "./identify.ts";
-import { lzmaDecode } from "./lzma.ts";
 import { parsePeSections } from "./pe.ts";
 import { cutShort, parseZboot } from "./zboot.ts";
 
@@ -165,7 +165,7 @@ async function decompress(
     case "xz":
       return await xzDecode(bytes, { maxSize, memoryLimit: XZ_MEMORY });
     case "lzma":
-      return lzmaDecode(bytes, { maxSize });
+      return await lzmaDecode(bytes, { maxSize, memoryLimit: XZ_MEMORY });
   }
 }
 

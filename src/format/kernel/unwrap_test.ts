@@ -13,7 +13,6 @@ import { isCoded } from "../../errors.ts";
 import { gzip } from "../../wasm/codecs.ts";
 import { appendDtb } from "./dtb.ts";
 import { identifyKernel } from "./identify.ts";
-import { lzmaDecode } from "./lzma.ts";
 import { kernelRelease } from "./release.ts";
 import { unwrapKernel } from "./unwrap.ts";
 
@@ -289,22 +288,6 @@ test("unwrapKernel() gives a kernel or a coded error for damaged input", async (
     { numRuns: 300 },
   );
   assert.ok(accepted < 200, `${accepted} accepted`);
-});
-
-test("lzmaDecode() takes sizes stated in the header", () => {
-  const stated = compressed("lzma");
-  const view = new DataView(stated.buffer);
-  view.setBigUint64(5, BigInt(image.length), true);
-  assert.deepEqual(lzmaDecode(stated, { maxSize: image.length }), image);
-  view.setBigUint64(5, BigInt(image.length + 1), true);
-  assert.throws(() => lzmaDecode(stated, { maxSize: 1 << 20 }), {
-    code: "lzma.damaged",
-    message: /it ends too early/,
-  });
-  stated[0] = 225;
-  assert.throws(() => lzmaDecode(stated, { maxSize: 1 << 20 }), {
-    code: "lzma.damaged",
-  });
 });
 
 test("appendDtb() puts a device tree right behind the kernel", () => {
