@@ -218,7 +218,8 @@ const DEFAULT_MAX_IO_BYTES = 1 << 20;
  * Composes the kernel's command line and stage0's settings.
  *
  * Command line: the device profile's, `plymouth.ignore-serial-consoles` with a serial console, then
- * what is no setting of boot profile, user and clock, in this order. Settings, later ones win: from
+ * what is no setting of boot profile, user and clock, in this order; what a `--` has for init comes
+ * last. Settings, later ones win: from
  * `parts`; words of the device profile, `ostree`, boot profile, user, queues, all by
  * {@linkcode splitCmdline}; then the root's file system.
  *
@@ -257,16 +258,28 @@ export function composeCmdline(
   }
   put("stage0.rootfs", parts.rootFileSystem);
 
-  const cmdline = [
-    ...device.words,
-    ...(parts.serialConsole === true
-      ? ["plymouth.ignore-serial-consoles"]
-      : []),
-    ...extra.flatMap(({ words }) => words),
-  ].join(" ");
+  const serial = parts.serialConsole === true
+    ? ["plymouth.ignore-serial-consoles"]
+    : [];
+  const cmdline = initWordsLast([
+    device.words,
+    serial,
+    ...extra.map(({ words }) => words),
+  ]).join(" ");
   checkCmdline(cmdline, limits);
   const inOrder = [...settings].sort(([a], [b]) => a < b ? -1 : 1);
   return { cmdline, settings: new Map(inOrder) };
+}
+
+/** Joins lists of words of which each may end in `--` and words for init: these come behind all others. */
+function initWordsLast(lists: readonly (readonly string[])[]): string[] {
+  const kernel: string[] = [], init: string[] = [];
+  for (const words of lists) {
+    const at = words.indexOf("--");
+    kernel.push(...words.slice(0, at < 0 ? undefined : at));
+    if (at >= 0) init.push(...words.slice(at + 1));
+  }
+  return init.length === 0 ? kernel : [...kernel, "--", ...init];
 }
 
 /** What is split, in the order in which later settings win. */

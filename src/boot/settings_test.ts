@@ -117,6 +117,19 @@ test("composeCmdline() gives the least where nothing is asked", () => {
   assert.equal(spaces.settings.get("ostree"), "/ostree/a b");
 });
 
+test("composeCmdline() keeps words for the kernel before those for init", () => {
+  const { cmdline } = composeCmdline({
+    rootFileSystem: "erofs",
+    device: "console=ttyX0 -- single",
+    user: ["quiet", "splash -- -x y", "--"],
+    clockMicroseconds: 5,
+  }, LIMITS);
+  assert.equal(
+    cmdline,
+    "console=ttyX0 quiet splash systemd.clock_usec=5 -- single -x y",
+  );
+});
+
 test("composeCmdline() refuses one byte too many, and what is no value", () => {
   const compose = (parts: Partial<CmdlineParts>) =>
     composeCmdline({ rootFileSystem: "erofs", ...parts }, LIMITS);
