@@ -102,7 +102,7 @@ async function newest(
       "kernel.not-found",
       `Cannot find a kernel in "${files.name}": looked for ${
         looked.join(", ")
-      }, found none; name its path, or use an image that has one`,
+      }, found none; use an image that has one`,
       { facts: { image: files.name, looked: looked.join("\n") } },
     );
   }
@@ -158,7 +158,7 @@ function mismatch(
   const found = [...others].sort(compareVersions).join(", ");
   return new FormatError(
     "kernel.modules-mismatch",
-    `Cannot use kernel "${path}" of release ${release}: "${files.name}" has modules of ${found}, expected those of ${release}; name a kernel that fits`,
+    `Cannot use kernel "${path}" of release ${release}: "${files.name}" has modules of ${found}, expected those of ${release}; use an image whose kernel and modules fit`,
     { facts: { path, release, found, image: files.name } },
   );
 }

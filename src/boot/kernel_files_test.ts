@@ -141,7 +141,7 @@ test("chooseKernel() refuses an image without kernel, saying where it looked", a
   await assert.rejects(chooseKernel(tree({ "/boot/grub/grub.cfg": "x" })), {
     code: "kernel.not-found",
     message:
-      'Cannot find a kernel in "memory": looked for /usr/lib/modules/*/vmlinuz, /lib/modules/*/vmlinuz, /boot/loader/entries/*.conf, /loader/entries/*.conf, /boot/efi/loader/entries/*.conf, /efi/loader/entries/*.conf, /boot/vmlinuz*, /boot/Image*, /boot/linux*, /vmlinuz*, /boot/EFI/Linux/*.efi, /EFI/Linux/*.efi, /efi/EFI/Linux/*.efi, /boot/**/{vmlinuz,Image,linux}*, found none; name its path, or use an image that has one',
+      'Cannot find a kernel in "memory": looked for /usr/lib/modules/*/vmlinuz, /lib/modules/*/vmlinuz, /boot/loader/entries/*.conf, /loader/entries/*.conf, /boot/efi/loader/entries/*.conf, /efi/loader/entries/*.conf, /boot/vmlinuz*, /boot/Image*, /boot/linux*, /vmlinuz*, /boot/EFI/Linux/*.efi, /EFI/Linux/*.efi, /efi/EFI/Linux/*.efi, /boot/**/{vmlinuz,Image,linux}*, found none; use an image that has one',
   });
 });
 
@@ -154,7 +154,7 @@ test("chooseKernel() refuses modules of another release, naming both", async () 
   await assert.rejects(chooseKernel(files), {
     code: "kernel.modules-mismatch",
     message:
-      'Cannot use kernel "/boot/vmlinuz-6.12.5" of release 6.12.6-real: "memory" has modules of 6.9.0, 6.12.5, expected those of 6.12.6-real; name a kernel that fits',
+      'Cannot use kernel "/boot/vmlinuz-6.12.5" of release 6.12.6-real: "memory" has modules of 6.9.0, 6.12.5, expected those of 6.12.6-real; use an image whose kernel and modules fit',
   });
 });
 

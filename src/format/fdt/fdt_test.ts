@@ -234,7 +234,7 @@ test("injectMac() names the compatible that no node has", async () => {
       name: "phone.dtb",
     }),
     "fdt.no-node",
-    'Cannot give wifi an address in "phone.dtb": no node is compatible with "qcom,wcn6855" (FDT_ERR_NOTFOUND); check inject_mac of the boot profile',
+    'Cannot give wifi an address in "phone.dtb": no node is compatible with "qcom,wcn6855" (FDT_ERR_NOTFOUND); see which compatible its node has',
   );
 });
 

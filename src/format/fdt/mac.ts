@@ -72,7 +72,7 @@ export async function injectMac(
     }
     throw new FormatError(
       "fdt.no-node",
-      `Cannot give ${kind} an address in "${name}": no node is compatible with "${compatible}" (${error.libfdt}); check inject_mac of the boot profile`,
+      `Cannot give ${kind} an address in "${name}": no node is compatible with "${compatible}" (${error.libfdt}); see which compatible its node has`,
       {
         facts: { name, kind, compatible, libfdt: error.libfdt },
         cause: error,
