@@ -204,7 +204,7 @@ async function notFound(
     : `closest are ${nearest.join(", ")}`;
   return new FormatError(
     "device-tree.not-found",
-    `Cannot find device tree "${wanted}" for kernel ${release} in "${files.name}": ${found}; ${closest}; give its path with --dtb`,
+    `Cannot find device tree "${wanted}" for kernel ${release} in "${files.name}": ${found}; ${closest}; give a file by --dtb`,
     {
       facts: {
         name: wanted,

@@ -148,7 +148,7 @@ test("findDeviceTree() says where it looked and which names are close", async ()
         `looked in ${folder} (6), /boot/dtbs (1), /boot (0); ` +
         "closest are other/sdm845-oneplus-fajita, qcom/sdm845-oneplus-fajjta, " +
         "qcom/sdm845-oneplus-fajitas, qcom/sdm845-oneplus-fajita-x, " +
-        "vendor/sdm845-oneplus-fajitaa; give its path with --dtb",
+        "vendor/sdm845-oneplus-fajitaa; give a file by --dtb",
     );
     return true;
   });

@@ -81,6 +81,10 @@ export interface PlannedDeviceTree {
   readonly storedSize: number;
   /** As the phone gets it. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What was applied to it, in this order. */
+  readonly overlays: readonly GivenFile[];
+  /** Radios that were given addresses. */
+  readonly macs: NonNullable<PlanOptions["macs"]>;
   /** Release of the kernel whose folder it was found in; absent when the folder names none. */
   readonly release?: string;
   /** Release of another kernel, in whose folder it was found: it may not fit. */
@@ -91,6 +95,8 @@ export interface PlannedDeviceTree {
 export interface BootParts {
   /** The phone's. */
   readonly profile: DeviceProfile;
+  /** Name of the program that was given to become `/init`. */
+  readonly stage0?: string;
   /** What the kernel runs on. */
   readonly machine: Machine;
   /** The newest of the image. */
@@ -233,7 +239,8 @@ export async function planParts(
     moduleFiles,
     cmdline,
     initramfs,
-    ...(deviceTree === undefined ? {} : { deviceTree }),
+    ...given("stage0", stage0?.name),
+    ...given("deviceTree", deviceTree),
     ...(deployment === undefined ? {} : { ostree: deployment.link }),
   };
 }
@@ -313,6 +320,8 @@ async function planDeviceTree(
     from,
     storedSize: stored.length,
     bytes,
+    overlays,
+    macs,
     ...given("release", found?.release),
     ...given("otherRelease", found?.otherRelease),
   };

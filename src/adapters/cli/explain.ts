@@ -56,8 +56,8 @@ function partRows(parts: BootParts): Row[] {
     what: string,
     from: string,
     why: string,
-    stored: number,
-    sent: number,
+    stored: number | "",
+    sent: number | "",
   ): Row => [
     what,
     from,
@@ -65,9 +65,8 @@ function partRows(parts: BootParts): Row[] {
     String(stored),
     String(sent),
   ];
-  const sentKernel = "kernelSize" in parts
-    ? Number(parts.kernelSize)
-    : kernel.kernel.image.length;
+  // the initramfs is made without it
+  const sentKernel = "kernelSize" in parts ? Number(parts.kernelSize) : "";
   const given = initramfs.rows.filter(({ path, source }) =>
     path === "init" ||
     !["stage0", "settings", "modules", "base"].includes(source)
@@ -86,11 +85,23 @@ function partRows(parts: BootParts): Row[] {
         deviceTree.from,
         "",
         deviceTree.storedSize,
-        deviceTree.bytes.length,
+        "kernelSize" in parts ? deviceTree.bytes.length : "",
+      ),
+      ...deviceTree.overlays.map(({ name, bytes }) =>
+        row("overlay", name, "", bytes.length, "")
+      ),
+      ...deviceTree.macs.map(({ kind, compatible }) =>
+        row(`address of ${kind}`, "serial number", compatible, "", "")
       ),
     ]),
     ...given.map(({ path, source, size }) =>
-      row(`/${path}`, source, "", size, size)
+      row(
+        `/${path}`,
+        source === "stage0" ? parts.stage0 ?? source : source,
+        "",
+        size,
+        size,
+      )
     ),
     ...moduleFiles.map(({ module, storedSize, bytes }) =>
       row(
