@@ -17,7 +17,7 @@ import { readSource, type Source } from "./source.ts";
  * `profile.several-documents`, `profile.duplicate-key`, `profile.unknown-key`,
  * `profile.missing-key`, `profile.wrong-type`, `profile.wrong-value`, `profile.no-comparator`,
  * `profile.several-comparators`, `profile.duplicate-match`, `profile.duplicate-module`,
- * `profile.dtb-lost`, `profile.address-overflow`, `profile.cmdline-too-long`
+ * `profile.dtb-lost`, `profile.address-lost`, `profile.address-overflow`, `profile.cmdline-too-long`
  *
  * @example
  * ```ts

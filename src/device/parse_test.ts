@@ -202,14 +202,20 @@ test("parseProfile() refuses what no text or number means", () => {
   }
 });
 
-test("parseProfile() takes a command line of 1535 bytes, not of 1536", () => {
-  const withCmdline = (length: number) =>
-    DEMO.replace(
-      "      kernel:",
-      `      cmdline_append: ${"x".repeat(length)}\n      kernel:`,
-    );
-  parseProfile(withCmdline(1535), "x");
-  assert.equal(refusal(withCmdline(1536)).code, "profile.cmdline-too-long");
+test("parseProfile() takes a command line that fits its header, not one byte more", () => {
+  const withCmdline = (version: number, length: number) =>
+    DEMO.replace("header_version: 2", `header_version: ${version}`)
+      .replace("image.gz", "image.gz+dtb")
+      .replace(
+        "      kernel:",
+        `      cmdline_append: ${"x".repeat(length)}\n      kernel:`,
+      );
+  for (const [version, most] of [[0, 1534], [2, 1534], [4, 1535]] as const) {
+    parseProfile(withCmdline(version, most), "x");
+    const { code, message } = refusal(withCmdline(version, most + 1));
+    assert.equal(code, "profile.cmdline-too-long");
+    assert.match(message, new RegExp(`at most ${most}, .* version ${version}`));
+  }
 });
 
 test("parseProfile() bounds what a file may ask of it", () => {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { maxBootCmdline } from "../format/bootimg/params.ts";
 import {
   COMPARATORS,
   type Finding,
@@ -18,8 +19,6 @@ import { keysAt } from "./schema.ts";
 
 const U32_MAX = 0xffff_ffff;
 const FASTBOOT_BOOT = ["boot", "fastboot_boot"];
-/** Bytes of the command line in every version of the header, the NUL at its end included. */
-const CMDLINE_SIZE = 512 + 1024;
 
 type Mapping = Readonly<Record<string, unknown>>;
 
@@ -123,11 +122,11 @@ function findPageProblems(image: Mapping, path: Path): Finding[] {
   }];
 }
 
-/** Headers 0 and 1 have no place for a device tree: it must follow the kernel. */
+/** Only header 2 has a place for a device tree: in all others it must follow the kernel. */
 function findLostDtb(image: Mapping, path: Path): Finding[] {
   const { header_version: version, kernel } = image;
   const { encoding } = mapping(kernel);
-  if (version !== 0 && version !== 1) return [];
+  if (!isVersion(version) || version === 2) return [];
   if (typeof encoding !== "string" || !/^image[.a-z0-9]*$/.test(encoding)) {
     return [];
   }
@@ -136,14 +135,35 @@ function findLostDtb(image: Mapping, path: Path): Finding[] {
     code: "profile.dtb-lost",
     path: [...path, "kernel", "encoding"],
     reason: `found ${quote(encoding)}, but header version ${version} has no ` +
-      `place for a device tree, expected ${quote(nearest)}`,
+      `place for a device tree${
+        version < 2 ? "" : ", which it leaves to the phone's flash"
+      }, expected ${quote(nearest)}`,
     found: encoding,
     expected: nearest,
     nearest,
   }];
 }
 
+/** Headers 3 and 4 leave the addresses to the phone's flash: others than the usual ones are lost. */
+function findLostAddresses(image: Mapping, path: Path): Finding[] {
+  const version = image["header_version"];
+  return Object.entries({ base: 0, ...DEFAULT_OFFSETS })
+    .flatMap(([key, normal]) => {
+      const value = image[key];
+      if (!isUint(value) || value === normal) return [];
+      return [{
+        code: "profile.address-lost" as const,
+        path: [...path, key],
+        reason: `found ${hex(value)}, but header version ${version} holds ` +
+          "no addresses, expected none; leave it out",
+        found: hex(value),
+      }];
+    });
+}
+
 function findAddressProblems(image: Mapping, path: Path): Finding[] {
+  const version = image["header_version"];
+  if (version === 3 || version === 4) return findLostAddresses(image, path);
   const base = image["base"] ?? 0;
   if (!isUint(base)) return [];
   const findings: Finding[] = [];
@@ -167,17 +187,16 @@ function findAddressProblems(image: Mapping, path: Path): Finding[] {
 }
 
 function findCmdlineProblems(image: Mapping, path: Path): Finding[] {
-  const { cmdline_append: cmdline } = image;
-  if (typeof cmdline !== "string") return [];
-  const most = CMDLINE_SIZE - 1;
+  const { cmdline_append: cmdline, header_version: version } = image;
+  if (typeof cmdline !== "string" || !isVersion(version)) return [];
+  const most = maxBootCmdline(version);
   const size = new TextEncoder().encode(cmdline).length;
   if (size <= most) return [];
   return [{
     code: "profile.cmdline-too-long",
     path: [...path, "cmdline_append"],
-    reason:
-      `found ${size} bytes, expected at most ${most}, which is what the ` +
-      "header of a boot image has room for",
+    reason: `found ${size} bytes, expected at most ${most}, which is what ` +
+      `header version ${version} has room for`,
     found: String(size),
     expected: String(most),
   }];
@@ -224,6 +243,10 @@ function isMapping(value: unknown): value is Mapping {
 
 function mapping(value: unknown): Mapping {
   return isMapping(value) ? value : {};
+}
+
+function isVersion(value: unknown): value is 0 | 1 | 2 | 3 | 4 {
+  return isUint(value) && value <= 4;
 }
 
 function isUint(value: unknown): value is number {
