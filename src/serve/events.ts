@@ -5,6 +5,7 @@
  */
 
 import type { BlockReader } from "../block/reader.ts";
+import type { Sleep } from "./link.ts";
 import type { Ident, Request, Status } from "./messages.ts";
 
 /** One image that is served. */
@@ -32,9 +33,7 @@ export interface ServeOptions {
   /** Time from one STATUS to the next, and limit of a control transfer; 1000 when absent. */
   readonly heartbeatMs?: number | undefined;
   /** Waits; rejects when `signal` is aborted. By `setTimeout` when absent. */
-  readonly sleep?:
-    | ((ms: number, signal: AbortSignal) => Promise<void>)
-    | undefined;
+  readonly sleep?: Sleep | undefined;
   /** Milliseconds since some moment; `performance.now` when absent. */
   readonly now?: (() => number) | undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { abortable, onAbort } from "../block/abortable.ts";
+import { onAbort } from "../block/abortable.ts";
 import { checkCount } from "../block/range.ts";
 import { fillExactly } from "../block/read_exactly.ts";
 import type { BlockReader } from "../block/reader.ts";
@@ -17,19 +17,11 @@ import type {
 } from "./events.ts";
 import { deriveExportId } from "./export_id.ts";
 import { EINVAL, EIO, judge } from "./judge.ts";
-import type { ExportRecord, Ident, Request, Status } from "./messages.ts";
-import {
-  decodeIdent,
-  decodeRequest,
-  decodeStatus,
-  encodeConfig,
-  encodeResponse,
-  IdentLayout,
-  MessageLayout,
-  StatusLayout,
-} from "./messages.ts";
+import type { Sleep } from "./link.ts";
+import { Link, sleep } from "./link.ts";
+import type { ExportRecord, Request, Status } from "./messages.ts";
+import { decodeRequest, encodeConfig, MessageLayout } from "./messages.ts";
 import type { SmooTransport } from "./transport.ts";
-import { CONFIG_EXPORTS, IDENT, STATUS } from "./transport.ts";
 
 /** STATUS tries before the first answer, and heartbeats missed in a row, that end a session. */
 const MAX_MISSES = 5;
@@ -37,9 +29,6 @@ const MAX_MISSES = 5;
 const MAX_WRONG_COUNTS = 3;
 /** Messages in a row that are no Request: a pipe that gives nothing must not keep us busy. */
 const MAX_STRAYS = 64;
-/** Bytes of a refused payload that are taken at once: whole packets at any speed. */
-const DRAIN_BYTES = 1 << 20;
-
 /**
  * Serves `exports` to the gadget behind `transport`: asks who it is, tells it the exports, and
  * answers its requests until the session ends.
@@ -83,7 +72,7 @@ interface OpenExport {
 }
 
 class Session {
-  readonly #transport: SmooTransport;
+  readonly #link: Link;
   readonly #exports = new Map<number, OpenExport>();
   readonly #config: Uint8Array;
   readonly #stop = new AbortController();
@@ -91,7 +80,7 @@ class Session {
   readonly #payloads = new Lane();
   readonly #drains = new Lane();
   readonly #emit: (event: ServeEvent) => void;
-  readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly #sleep: Sleep;
   readonly #now: () => number;
   readonly #heartbeatMs: number;
   readonly #maxRequests: number;
@@ -120,7 +109,12 @@ class Session {
     this.#emit = options.onEvent ?? (() => {});
     this.#sleep = options.sleep ?? sleep;
     this.#now = options.now ?? (() => performance.now());
-    this.#transport = transport;
+    this.#link = new Link(
+      transport,
+      this.#stop.signal,
+      this.#heartbeatMs,
+      this.#sleep,
+    );
     const opened = exports.map(openExport);
     this.#config = encodeConfig(opened.map(({ record }) => record));
     for (const one of opened) this.#exports.set(one.record.exportId, one);
@@ -151,47 +145,18 @@ class Session {
   }
 
   async #converse(): Promise<void> {
-    const ident = await this.#readIdent();
-    await this.#configure();
+    const ident = await this.#link.readIdent();
+    await this.#link.configure(this.#config);
     const status = await this.#firstStatus();
     this.#emit({ type: "started", ident, status });
     this.#watch(this.#heartbeats(status.sessionId));
     await this.#pump();
   }
 
-  async #readIdent(): Promise<Ident> {
-    return decodeIdent(
-      await this.#control(
-        "IDENT",
-        (options) =>
-          this.#transport.controlIn(IDENT, IdentLayout.size, options),
-      ),
-    );
-  }
-
-  async #configure(): Promise<void> {
-    const written = await this.#control(
-      "CONFIG_EXPORTS",
-      (options) =>
-        this.#transport.controlOut(CONFIG_EXPORTS, this.#config, options),
-    );
-    checkTransfer("CONFIG_EXPORTS", written, this.#config.length);
-  }
-
-  async #readStatus(): Promise<Status> {
-    return decodeStatus(
-      await this.#control(
-        "STATUS",
-        (options) =>
-          this.#transport.controlIn(STATUS, StatusLayout.size, options),
-      ),
-    );
-  }
-
   async #firstStatus(): Promise<Status> {
     for (let tries = 1;; tries++) {
       try {
-        return await this.#readStatus();
+        return await this.#link.readStatus();
       } catch (error) {
         if (this.#stop.signal.aborted || tries === MAX_MISSES) throw error;
       }
@@ -206,7 +171,7 @@ class Session {
       await this.#sleep(this.#heartbeatMs, signal);
       let status: Status;
       try {
-        status = await this.#readStatus();
+        status = await this.#link.readStatus();
       } catch (cause) {
         signal.throwIfAborted();
         this.#emit({ type: "missed", misses: ++misses, cause });
@@ -232,7 +197,7 @@ class Session {
       wrongCounts = wrong ? wrongCounts + 1 : 0;
       if (wrongCounts === MAX_WRONG_COUNTS) {
         wrongCounts = 0;
-        await this.#configure();
+        await this.#link.configure(this.#config);
         this.#emit({ type: "configured-again", status });
       }
     }
@@ -243,10 +208,7 @@ class Session {
     let strays = 0;
     for (;;) {
       await this.#room(0);
-      const bytes = await this.#transfer(
-        "interrupt IN",
-        (options) => this.#transport.interruptIn(MessageLayout.size, options),
-      );
+      const bytes = await this.#link.receive();
       const at = this.#now();
       if (bytes.length !== MessageLayout.size) {
         this.#emit({ type: "stray", length: bytes.length });
@@ -273,7 +235,7 @@ class Session {
       case "drain":
         this.#take(0);
         return this.#watch(
-          this.#drains.push(() => this.#drain(verdict.length))
+          this.#drains.push(() => this.#link.dropPayload(verdict.length))
             .then(() => this.#answer(request, at, verdict.status)),
         );
       case "read": {
@@ -365,14 +327,12 @@ class Session {
       if (read?.pending.superseded) return Promise.resolve();
       // From here on the gadget may use the id again.
       read?.target.pending.delete(request.requestId);
-      const response = this.#send(
-        "interrupt OUT",
-        encodeResponse({ ...request, status }),
-      );
+      const response = this.#link.respond({ ...request, status });
       if (read !== undefined && status === 0) {
         bytes = read.payload.length;
-        sent = this.#payloads.push(() => this.#send("bulk OUT", read.payload));
-        sent.catch(() => {}); // Seen below, or the Response failed first.
+        sent = this.#payloads.push(() => this.#link.sendPayload(read.payload));
+        // Seen at once, though the Response may never end.
+        this.#watch(sent);
       }
       return response;
     });
@@ -393,72 +353,6 @@ class Session {
       inFlight,
       ...cause,
     });
-  }
-
-  async #drain(length: number): Promise<void> {
-    for (let left = length; left > 0;) {
-      const size = Math.min(left, DRAIN_BYTES);
-      const bytes = await this.#transfer(
-        "bulk IN",
-        (options) => this.#transport.bulkIn(size, options),
-      );
-      checkTransfer("bulk IN", bytes.length, size);
-      left -= size;
-    }
-  }
-
-  async #send(
-    pipe: "interrupt OUT" | "bulk OUT",
-    bytes: Uint8Array,
-  ): Promise<void> {
-    const written = await this.#transfer(
-      pipe,
-      (options) =>
-        pipe === "bulk OUT"
-          ? this.#transport.bulkOut(bytes, options)
-          : this.#transport.interruptOut(bytes, options),
-    );
-    checkTransfer(pipe, written, bytes.length);
-  }
-
-  /** A transfer that is left when the session ends. */
-  async #transfer<T>(
-    pipe: string,
-    start: (options: { signal: AbortSignal }) => Promise<T>,
-    signal: AbortSignal = this.#stop.signal,
-  ): Promise<T> {
-    signal.throwIfAborted();
-    try {
-      return await abortable(start({ signal }), signal);
-    } catch (cause) {
-      this.#stop.signal.throwIfAborted();
-      throw new ServeError(
-        "smoo.lost",
-        `Cannot reach the gadget: transfer on ${pipe} failed; it may have been unplugged`,
-        { facts: { pipe }, cause },
-      );
-    }
-  }
-
-  /** A transfer that is left, too, when it takes too long. */
-  async #control<T>(
-    name: string,
-    start: (options: { signal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
-    const limit = new AbortController();
-    const { signal } = this.#stop;
-    signal.throwIfAborted();
-    const forget = onAbort(signal, () => limit.abort(signal.reason));
-    this.#sleep(this.#heartbeatMs, limit.signal).then(
-      () => limit.abort(new Error(`No answer in ${this.#heartbeatMs} ms`)),
-      () => {},
-    );
-    try {
-      return await this.#transfer(name, start, limit.signal);
-    } finally {
-      forget();
-      limit.abort();
-    }
   }
 
   /** Waits until one more request with a payload of `bytes` may begin. */
@@ -503,27 +397,4 @@ function openExport(served: ServedExport): OpenExport {
 /** The errno of a failed read: what was asked was wrong, or what is kept is. */
 function errnoOf(error: unknown): number {
   return error instanceof RangeError ? EINVAL : EIO;
-}
-
-function checkTransfer(pipe: string, found: number, expected: number): void {
-  if (found === expected) return;
-  throw new ServeError(
-    "smoo.short-transfer",
-    `Cannot go on serving: transfer on ${pipe} moved ${found} bytes, expected ${expected}`,
-    { facts: { pipe, found, expected } },
-  );
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const forget = onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-    const timer = setTimeout(() => {
-      forget();
-      resolve();
-    }, ms);
-  });
 }

@@ -547,6 +547,14 @@ test("a gadget that vanishes ends the session and the reads", async () => {
   await rejects(end, "smoo.lost", /on interrupt IN failed/);
   for (const { signal } of slow.reads.values()) assert.ok(signal?.aborted);
 
+  // The payload fails while its Response hangs.
+  const hung = start();
+  await hung.gadget.logged(3);
+  hung.gadget.hold = new Promise(() => {});
+  hung.gadget.bulkOut = () => Promise.reject(new Error("halted"));
+  hung.gadget.send(message(READ, 1, 1, 1));
+  await rejects(hung.end, "smoo.lost", /on bulk OUT failed/);
+
   const next = start();
   next.gadget.holdBulk = new Promise(() => {});
   next.gadget.send(message(READ, 1, 1, 1));

@@ -1,0 +1,199 @@
+/**
+ * The transfers of a session: each checked, and each failure one with a code.
+ *
+ * @module
+ */
+
+import { abortable, onAbort } from "../block/abortable.ts";
+import { ServeError } from "./errors.ts";
+import type { Ident, Response, Status } from "./messages.ts";
+import {
+  decodeIdent,
+  decodeStatus,
+  encodeResponse,
+  IdentLayout,
+  MessageLayout,
+  StatusLayout,
+} from "./messages.ts";
+import type { SmooTransport } from "./transport.ts";
+import { CONFIG_EXPORTS, IDENT, STATUS } from "./transport.ts";
+
+/** Bytes of a refused payload that are taken at once: whole packets at any speed. */
+const DRAIN_BYTES = 1 << 20;
+
+/** Waits; rejects when the signal is aborted. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
+
+interface TransferOptions {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A transport for as long as a session lasts.
+ *
+ * Once `signal` is aborted every method rejects with its reason, and nothing of the transport is
+ * used any more; until then with {@linkcode ServeError}, or as the decoders do.
+ */
+export class Link {
+  readonly #transport: SmooTransport;
+  readonly #signal: AbortSignal;
+  readonly #options: TransferOptions;
+  readonly #controlMs: number;
+  readonly #sleep: Sleep;
+
+  /** Makes the link; a control transfer may take `controlMs`, any other for ever. */
+  constructor(
+    transport: SmooTransport,
+    signal: AbortSignal,
+    controlMs: number,
+    sleep: Sleep,
+  ) {
+    this.#transport = transport;
+    this.#signal = signal;
+    this.#options = { signal };
+    this.#controlMs = controlMs;
+    this.#sleep = sleep;
+  }
+
+  /** Asks which version of the protocol the gadget speaks. */
+  async readIdent(): Promise<Ident> {
+    const bytes = await this.#control(
+      "IDENT",
+      (options) => this.#transport.controlIn(IDENT, IdentLayout.size, options),
+    );
+    return decodeIdent(bytes);
+  }
+
+  /** Asks how the gadget is. */
+  async readStatus(): Promise<Status> {
+    const bytes = await this.#control(
+      "STATUS",
+      (options) =>
+        this.#transport.controlIn(STATUS, StatusLayout.size, options),
+    );
+    return decodeStatus(bytes);
+  }
+
+  /** Sends a whole CONFIG_EXPORTS. */
+  async configure(config: Uint8Array): Promise<void> {
+    const written = await this.#control(
+      "CONFIG_EXPORTS",
+      (options) => this.#transport.controlOut(CONFIG_EXPORTS, config, options),
+    );
+    checkTransfer("CONFIG_EXPORTS", written, config.length);
+  }
+
+  /** Waits for a message, which need not be a Request. */
+  receive(): Promise<Uint8Array> {
+    return this.#transfer(
+      "interrupt IN",
+      (options) => this.#transport.interruptIn(MessageLayout.size, options),
+    );
+  }
+
+  /** Sends a Response. */
+  async respond(response: Response): Promise<void> {
+    const bytes = encodeResponse(response);
+    const written = await this.#transfer(
+      "interrupt OUT",
+      (options) => this.#transport.interruptOut(bytes, options),
+    );
+    checkTransfer("interrupt OUT", written, bytes.length);
+  }
+
+  /** Sends the payload of a Read. */
+  async sendPayload(payload: Uint8Array): Promise<void> {
+    const written = await this.#transfer(
+      "bulk OUT",
+      (options) => this.#transport.bulkOut(payload, options),
+    );
+    checkTransfer("bulk OUT", written, payload.length);
+  }
+
+  /** Takes the payload of a Write, of `length` bytes, and drops it. */
+  async dropPayload(length: number): Promise<void> {
+    for (let left = length; left > 0;) {
+      const size = Math.min(left, DRAIN_BYTES);
+      const bytes = await this.#transfer(
+        "bulk IN",
+        (options) => this.#transport.bulkIn(size, options),
+      );
+      checkTransfer("bulk IN", bytes.length, size);
+      left -= size;
+    }
+  }
+
+  // No transfer is raced with the signal here, which would cost as much as all the rest of a small
+  // request: the session leaves as a whole, and what is still waiting then ends below or never.
+  async #transfer<T>(
+    pipe: string,
+    start: (options: TransferOptions) => Promise<T>,
+    options: TransferOptions = this.#options,
+  ): Promise<T> {
+    this.#signal.throwIfAborted();
+    let result: T;
+    try {
+      result = await start(options);
+    } catch (cause) {
+      this.#signal.throwIfAborted();
+      throw new ServeError(
+        "smoo.lost",
+        `Cannot reach the gadget: transfer on ${pipe} failed; it may have been unplugged`,
+        { facts: { pipe }, cause },
+      );
+    }
+    this.#signal.throwIfAborted();
+    return result;
+  }
+
+  async #control<T>(
+    name: string,
+    start: (options: TransferOptions) => Promise<T>,
+  ): Promise<T> {
+    this.#signal.throwIfAborted();
+    const limit = new AbortController();
+    const { signal } = limit;
+    const forget = onAbort(
+      this.#signal,
+      () => limit.abort(this.#signal.reason),
+    );
+    this.#sleep(this.#controlMs, signal).then(
+      () => limit.abort(new Error(`No answer in ${this.#controlMs} ms`)),
+      () => {},
+    );
+    try {
+      return await this.#transfer(
+        name,
+        (options) => abortable(start(options), signal),
+        { signal },
+      );
+    } finally {
+      forget();
+      limit.abort();
+    }
+  }
+}
+
+function checkTransfer(pipe: string, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new ServeError(
+    "smoo.short-transfer",
+    `Cannot go on serving: transfer on ${pipe} moved ${found} bytes, expected ${expected}`,
+    { facts: { pipe, found, expected } },
+  );
+}
+
+/** {@linkcode Sleep} by `setTimeout`. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const forget = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+    const timer = setTimeout(() => {
+      forget();
+      resolve();
+    }, ms);
+  });
+}
