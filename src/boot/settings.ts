@@ -68,6 +68,15 @@ const BARE: ReadonlySet<string> = new Set<SettingKey>([
   "smoo.acm",
   "smoo.mimic_fastboot",
 ]);
+/** Two names of one setting: the later word counts, whichever it uses. */
+const OTHER_NAME: ReadonlyMap<SettingKey, SettingKey> = new Map(
+  ([
+    ["smoo.vendor", "smoo.vendor_id"],
+    ["smoo.product", "smoo.product_id"],
+    ["smoo.queue_depth", "smoo.queue_size"],
+    ["smoo.max_io_bytes", "smoo.max_io"],
+  ] as const).flatMap(([a, b]) => [[a, b], [b, a]]),
+);
 const CREDENTIAL = /^(firstboot\.[^:]+):(.*)$/s;
 
 const EXPECTED: Readonly<Record<Kind, readonly [RegExp, string]>> = {
@@ -85,6 +94,16 @@ const EXPECTED: Readonly<Record<Kind, readonly [RegExp, string]>> = {
 /** Tells whether stage0 takes a flag's value as yes. */
 export function isSettingOn(value: string | undefined): boolean {
   return value !== undefined && /^(1|true|yes|on)$/.test(value);
+}
+
+function put(
+  settings: Map<SettingKey, string>,
+  key: SettingKey,
+  value: string,
+): void {
+  const other = OTHER_NAME.get(key);
+  if (other !== undefined) settings.delete(other);
+  settings.set(key, value);
 }
 
 function isKey(name: string): name is SettingKey {
@@ -140,7 +159,7 @@ export function splitCmdline(text: string): SplitCmdline {
     forInit ||= word === "--";
     const found = forInit ? undefined : asSetting(name, value);
     if (found === undefined) words.push(word);
-    else if (found[1] !== "") settings.set(found[0], check(...found));
+    else if (found[1] !== "") put(settings, found[0], check(...found));
   }
   return { settings, words };
 }
@@ -231,32 +250,32 @@ export function composeCmdline(
   limits: CmdlineLimits,
 ): ComposedCmdline {
   const settings = new Map<SettingKey, string>();
-  const put = (key: SettingKey, value: string | undefined) => {
+  const set = (key: SettingKey, value: string | undefined) => {
     if (value !== undefined && value !== "") {
       settings.set(key, check(key, value));
     }
   };
-  if (parts.serialConsole === true) put("smoo.acm", "1");
-  if (parts.mimicFastboot === true) put("smoo.mimic_fastboot", "1");
-  put("smoo.vendor", usbId("vendorId", parts.vendorId));
-  put("smoo.product", usbId("productId", parts.productId));
-  put("stage0.serial", parts.deviceSerial);
+  if (parts.serialConsole === true) set("smoo.acm", "1");
+  if (parts.mimicFastboot === true) set("smoo.mimic_fastboot", "1");
+  set("smoo.vendor", usbId("vendorId", parts.vendorId));
+  set("smoo.product", usbId("productId", parts.productId));
+  set("stage0.serial", parts.deviceSerial);
   const { locale, localeMessages, keymap, timezone } = parts.personalization ??
     {};
-  put("firstboot.locale", locale);
-  put("firstboot.locale-messages", localeMessages);
-  put("firstboot.keymap", keymap);
-  put("firstboot.timezone", timezone);
+  set("firstboot.locale", locale);
+  set("firstboot.locale-messages", localeMessages);
+  set("firstboot.keymap", keymap);
+  set("firstboot.timezone", timezone);
 
   const device = splitCmdline(parts.device ?? "");
   const extra = [...extras(parts)].map(splitCmdline);
   for (const split of [device, ...extra]) {
-    for (const [key, value] of split.settings) settings.set(key, value);
+    for (const [key, value] of split.settings) put(settings, key, value);
   }
   if (!settings.has("smoo.max_io_bytes") && !settings.has("smoo.max_io")) {
-    put("smoo.max_io_bytes", String(DEFAULT_MAX_IO_BYTES));
+    set("smoo.max_io_bytes", String(DEFAULT_MAX_IO_BYTES));
   }
-  put("stage0.rootfs", parts.rootFileSystem);
+  set("stage0.rootfs", parts.rootFileSystem);
 
   const serial = parts.serialConsole === true
     ? ["plymouth.ignore-serial-consoles"]

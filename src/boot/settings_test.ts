@@ -130,6 +130,25 @@ test("composeCmdline() keeps words for the kernel before those for init", () => 
   );
 });
 
+test("composeCmdline() lets the later of two names of a setting win", () => {
+  const { settings } = composeCmdline({
+    rootFileSystem: "erofs",
+    vendorId: 0x18d1,
+    productId: 0xd00d,
+    user: [
+      "smoo.vendor_id=0x1d6b smoo.queue_size=4 smoo.max_io_bytes=4096",
+      "smoo.product_id=1 smoo.product=2 smoo.queue_depth=8 smoo.max_io=512",
+    ],
+  }, LIMITS);
+  assert.deepEqual(Object.fromEntries(settings), {
+    "smoo.max_io": "512",
+    "smoo.product": "2",
+    "smoo.queue_depth": "8",
+    "smoo.vendor_id": "0x1d6b",
+    "stage0.rootfs": "erofs",
+  });
+});
+
 test("composeCmdline() refuses one byte too many, and what is no value", () => {
   const compose = (parts: Partial<CmdlineParts>) =>
     composeCmdline({ rootFileSystem: "erofs", ...parts }, LIMITS);
