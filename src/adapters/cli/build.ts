@@ -22,6 +22,7 @@ import { isSameFile, replaceFile } from "../node/write_file.ts";
 import { UsageError } from "./args.ts";
 import type { Output } from "./commands.ts";
 import { formatBoot, formatParts } from "./explain.ts";
+import { printable } from "./listing.ts";
 
 /** What was typed. */
 export interface BuildCommand {
@@ -81,8 +82,11 @@ export async function runBuild(
   const warn = ({ deviceTree, kernel, initramfs }: BootParts) => {
     const { overrides } = initramfs;
     for (const { path, by, instead } of overrides.slice(0, SHOWN_OVERRIDES)) {
+      // names in an archive are anyone's: none may drive the terminal
       output.warn(
-        `"${by}" puts its own ${path} in the place of that of ${instead}`,
+        printable(
+          `"${by}" puts its own ${path} in the place of that of ${instead}`,
+        ),
       );
     }
     if (overrides.length > SHOWN_OVERRIDES) {

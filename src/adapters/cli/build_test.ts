@@ -21,6 +21,7 @@ import {
 import { runCli } from "../../../tests/support/run_cli.ts";
 import { parseBootImage } from "../../format/bootimg/parse.ts";
 import { readCpio } from "../../format/cpio/read.ts";
+import { packCpio } from "../../wasm/cpio.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fastboop-build-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -187,5 +188,18 @@ test(
       .map(({ path }) => path);
     assert.ok(paths.some((path) => path.endsWith("/dwc3.ko.xz")));
     assert.ok(!paths.some((path) => path.endsWith(".ko")));
+
+    const extra = join(folder, "extra.cpio");
+    const entry = {
+      path: "odd\x1b[2J",
+      type: "file",
+      data: new Uint8Array(),
+    } as const;
+    writeFileSync(extra, await packCpio([entry, entry]));
+    const odd = await runCli(
+      ["stage0", DEBIAN!, ...PHONE, ...options, "--augment", extra],
+    );
+    assert.match(odd.errors, /puts its own odd.*\[2J in the place/);
+    assert.ok(!odd.errors.includes("\x1b"), odd.errors);
   },
 );
