@@ -296,7 +296,15 @@ function parseFlags(
       option === `--${name}` || option === `-${short}`
     );
     if (valued === undefined && lacking !== undefined) {
-      throw new UsageError(`Option "--${lacking[0]}" needs a value`, topic);
+      const [name, { short }] = lacking;
+      const at = args.findIndex((arg) =>
+        arg === `--${name}` || arg === `-${short}`
+      );
+      const next = at < 0 ? undefined : args[at + 1];
+      const hint = next === undefined
+        ? ""
+        : `; write "--${name}=${next}" if that is it`;
+      throw new UsageError(`Option "--${name}" needs a value${hint}`, topic);
     }
     const found = valued !== undefined
       ? `Option "${valued}" takes no value`

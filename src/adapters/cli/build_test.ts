@@ -51,6 +51,10 @@ test("fastboop boot and stage0 say what is missing, and exit with 2", async () =
       /expected wifi=COMPATIBLE or bluetooth=/,
     ],
     [
+      ["stage0", EMPTY, ...PHONE, "--cmdline-append", "-- single"],
+      /"--cmdline-append" needs a value; write "--cmdline-append=-- single" if that is it/,
+    ],
+    [
       ["stage0", EMPTY, ...PHONE, "--require-module="],
       /Option "--require-module" needs a value/,
     ],
