@@ -48,6 +48,21 @@ const MAX_STRAYS = 64;
  * @throws {FormatError} `smoo.bad-ident`, `smoo.bad-status`, `smoo.bad-opcode`: likewise, if it is
  * a gadget of smoo at all.
  * @see https://github.com/samcday/smoo, docs/PROTOCOL.md
+ *
+ * @example
+ * ```ts
+ * import type { BlockReader } from "../block/reader.ts";
+ * import type { SmooTransport } from "./transport.ts";
+ * import { serveExports } from "./host.ts";
+ *
+ * async function serve(phone: SmooTransport, reader: BlockReader, signal: AbortSignal) {
+ *   for (;;) {
+ *     const end = await serveExports(phone, [{ reader, blockSize: 4096 }], { signal });
+ *     console.log(`The gadget began anew as session ${end.after}`);
+ *   }
+ * }
+ * console.assert(serve.length === 3);
+ * ```
  */
 export async function serveExports(
   transport: SmooTransport,

@@ -55,8 +55,8 @@ class Gadget implements SmooTransport {
   holdBulk: Promise<void> = Promise.resolve();
   /** Ignores signals, as WebUSB does. */
   deaf = false;
-  /** Bytes that a transfer out falls short of. */
-  short = 0;
+  /** Transfers out whose note begins so fall short of a byte. */
+  short = "nothing";
   reading = 0;
   readonly bulkLengths: number[] = [];
   #messages: Uint8Array[] = [];
@@ -64,6 +64,7 @@ class Gadget implements SmooTransport {
   #waiting: (() => void)[] = [];
   #gone: Error | undefined;
   #watchers: (() => void)[] = [];
+  #busy = new Set<string>();
 
   send(...messages: string[]): void {
     this.#messages.push(...messages.map(fromHex));
@@ -91,26 +92,36 @@ class Gadget implements SmooTransport {
   async interruptIn(length: number, options: ReadOptions) {
     this.reading++;
     assert.equal(length, 28);
-    return await this.#wait(options, () => this.#messages.shift());
+    return await this.#alone(
+      "interrupt IN",
+      () => this.#wait(options, () => this.#messages.shift()),
+    );
   }
 
   async bulkIn(length: number, options: ReadOptions) {
     this.bulkLengths.push(length);
-    return await this.#wait(options, () => {
+    const poll = () => {
       const next = this.#payloads.shift();
       if (next === undefined || next.length <= length) return next;
       this.#payloads.unshift(next.subarray(length));
       return next.subarray(0, length);
-    });
+    };
+    return await this.#alone("bulk IN", () => this.#wait(options, poll));
   }
 
   async interruptOut(bytes: Uint8Array, options: ReadOptions) {
-    return await this.#out(`response ${hexOf(bytes)}`, bytes, options);
+    return await this.#alone(
+      "interrupt OUT",
+      () => this.#out(`response ${hexOf(bytes)}`, bytes, options),
+    );
   }
 
   async bulkOut(bytes: Uint8Array, options: ReadOptions) {
     const text = `payload ${bytes.length} ${bytes[0]} ${bytes.at(-1)}`;
-    return await this.#out(text, bytes, options, this.holdBulk);
+    return await this.#alone(
+      "bulk OUT",
+      () => this.#out(text, bytes, options, this.holdBulk),
+    );
   }
 
   async controlIn(
@@ -145,6 +156,17 @@ class Gadget implements SmooTransport {
     );
   }
 
+  /** The host promises one transfer at a time on each pipe. */
+  async #alone<T>(pipe: string, work: () => Promise<T>): Promise<T> {
+    assert.ok(!this.#busy.has(pipe), `two transfers on ${pipe}`);
+    this.#busy.add(pipe);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(pipe);
+    }
+  }
+
   async #out(
     text: string,
     bytes: Uint8Array,
@@ -159,7 +181,8 @@ class Gadget implements SmooTransport {
     });
     return await this.#wait(
       options,
-      () => held ? undefined : bytes.length - this.short,
+      () =>
+        held ? undefined : bytes.length - (text.startsWith(this.short) ? 1 : 0),
     );
   }
 
@@ -282,10 +305,13 @@ test("serveExports() refuses what is no gadget of smoo", async () => {
   const stalling = new Gadget();
   stalling.ident = new Error("stall");
   await rejects(start([], {}, stalling).end, "smoo.lost", /on IDENT failed/);
-  const silent = new Gadget();
-  silent.ident = undefined;
-  const { end } = start([], { heartbeatMs: 5 }, silent);
-  await rejects(end, "smoo.lost", /on IDENT failed/);
+  for (const deaf of [false, true]) {
+    const silent = new Gadget();
+    silent.ident = undefined;
+    silent.deaf = deaf;
+    const { end } = start([], { heartbeatMs: 5 }, silent);
+    await rejects(end, "smoo.lost", /on IDENT failed/);
+  }
 });
 
 test("serveExports() tries the first STATUS five times", async () => {
@@ -533,7 +559,11 @@ test("messages that are no Request are dropped, until there are too many", async
   await soon();
   const strays = events.flatMap((e) => e.type === "stray" ? [e.length] : []);
   assert.deepEqual(strays, [0, 1, 14, 0, 1, 14]);
-  gadget.send(...Array.from({ length: 64 }, () => ""));
+  const many = (length: number) => Array.from({ length }, () => "");
+  gadget.send(...many(60), message(FLUSH, 2, 0, 0), ...many(63));
+  gadget.send(message(FLUSH, 3, 0, 0));
+  await gadget.logged(7);
+  gadget.send(...many(64));
   await rejects(end, "smoo.stray-messages", /64 messages .* had 0 bytes/);
 });
 
@@ -564,11 +594,18 @@ test("a gadget that vanishes ends the session and the reads", async () => {
 });
 
 test("a transfer out that falls short ends the session", async () => {
-  const { gadget, end } = start();
-  await gadget.logged(3);
-  gadget.short = 1;
-  gadget.send(message(READ, 1, 1, 1));
-  await rejects(end, "smoo.short-transfer", /OUT moved \d+ bytes/);
+  const cases = [
+    ["response", /interrupt OUT moved 27 bytes, expected 28$/],
+    ["payload", /bulk OUT moved 511 bytes, expected 512$/],
+    ["out", /CONFIG_EXPORTS moved 31 bytes, expected 32$/],
+  ] as const;
+  for (const [short, text] of cases) {
+    const gadget = new Gadget();
+    gadget.short = short;
+    const { end } = start(undefined, {}, gadget);
+    gadget.send(message(READ, 1, 1, 1));
+    await rejects(end, "smoo.short-transfer", text);
+  }
 });
 
 test("cancelling rejects at once with the reason, whatever is under way", async () => {
@@ -598,6 +635,19 @@ test("cancelling rejects at once with the reason, whatever is under way", async 
       assert.equal(gadget.log.length, lines);
     }
   }
+  // What comes too late is not taken.
+  const slow = new Slow();
+  const late = start([served(slow)]);
+  late.gadget.deaf = true;
+  late.gadget.send(message(READ, 1, 1, 1));
+  await soon();
+  late.cancel.abort("stopped");
+  assert.ok(slow.reads.get(512)!.signal?.aborted);
+  late.gadget.send("00");
+  await late.stop();
+  await soon();
+  assert.deepEqual(late.events.map(({ type }) => type), ["started"]);
+
   const gadget = new Gadget();
   const signal = AbortSignal.abort("before");
   await assert.rejects(
@@ -673,26 +723,34 @@ test("five heartbeats missed in a row end the session, four do not", async () =>
 test("another session of the gadget ends ours", async () => {
   const gadget = new Gadget();
   gadget.statuses = [status(1, 5n), status(1, 5n), status(1, 6n)];
-  const { end } = start(undefined, { heartbeatMs: 2 }, gadget);
+  gadget.send(message(READ, 1, 1, 1));
+  const slow = new Slow();
+  const { end } = start([served(slow)], { heartbeatMs: 2 }, gadget);
   const expected = { reason: "session-changed", before: 5n, after: 6n };
   assert.deepEqual(await end, expected);
+  assert.ok(slow.reads.get(512)!.signal?.aborted);
+  const lines = gadget.log.length;
+  await soon();
+  assert.equal(gadget.log.length, lines);
 });
 
 test("a gadget that lost its exports is told them again", async () => {
   const gadget = new Gadget();
   const none = status(0);
-  gadget.statuses = [none, none, none, status(), none, none, none, status()];
+  gadget.statuses = [none, none, none, status()];
+  gadget.statuses.push(none, none, none, none, none, none, status());
   const { events, stop } = start(undefined, { heartbeatMs: 2 }, gadget);
-  const log = await gadget.logged(12);
+  const log = await gadget.logged(16);
   await soon();
   await stop();
   assert.deepEqual(log.flatMap((l, i) => l.startsWith("out") ? [i] : []), [
     1,
     9,
+    13,
   ]);
   assert.equal(log[9], log[1]);
   const again = events.filter(({ type }) => type === "configured-again");
-  assert.equal(again.length, 1);
+  assert.equal(again.length, 2);
 });
 
 test("no more requests and bytes are under way than allowed", async () => {
@@ -704,6 +762,8 @@ test("no more requests and bytes are under way than allowed", async () => {
     for (let id = 0; id < 4; id++) gadget.send(message(READ, id, id, 1));
     await soon();
     assert.equal(slow.started, 2);
+    // What there is no room for at all is left with the gadget.
+    assert.equal(gadget.reading, "maxRequests" in limits ? 2 : 3);
     slow.reads.get(0)!.end();
     await soon();
     assert.equal(slow.started, 3);
@@ -747,16 +807,25 @@ test("an id that is used for something else drops the read that had it", async (
   await gadget.logged(5);
   gadget.send(message(READ, 2, 3, 1));
   await soon();
-  gadget.send(message(FLUSH, 2, 0, 0));
+  gadget.send(message(FLUSH, 2, 3, 1));
   await soon();
   slow.reads.get(1536)!.end();
+  gadget.send(message(READ, 3, 4, 1));
   await soon();
+  const first = slow.reads.get(2048)!;
+  gadget.send(message(READ, 3, 4, 2));
+  await soon();
+  first.end();
+  slow.reads.get(2048)!.end();
+  await gadget.logged(8);
   assert.deepEqual(await stop(), [
     `response ${message(READ, 1, 2, 1)}`,
     "payload 512 2 2",
-    `response ${message(FLUSH, 2, 0, 0)}`,
+    `response ${message(FLUSH, 2, 3, 1)}`,
+    `response ${message(READ, 3, 4, 2)}`,
+    "payload 1024 4 4",
   ]);
-  assert.equal(events.filter(({ type }) => type === "superseded").length, 2);
+  assert.equal(events.filter(({ type }) => type === "superseded").length, 3);
 });
 
 test("serveExports() refuses limits that are none", async () => {

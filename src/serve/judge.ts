@@ -55,7 +55,6 @@ export function judge(
     case "discard":
       return { do: "answer", status: EOPNOTSUPP };
     case "write":
-      if (length === 0) return { do: "answer", status: EOPNOTSUPP };
       if (length > MAX_PAYLOAD_BYTES) {
         return {
           do: "end",
