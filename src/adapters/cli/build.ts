@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import process from "node:process";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { ReadOptions } from "../../block/reader.ts";
@@ -185,7 +186,7 @@ async function write(
   await replaceFile(path, bytes, { signal });
 }
 
-/** Refuses to write what it makes over something that it is made of. */
+/** Refuses, before all the work, to write over what is read, and where there is no folder. */
 async function checkOutput(command: BuildCommand): Promise<void> {
   const { output, image, stage0, dtb, overlays, augments } = command;
   if (output === undefined || output === "-") return;
@@ -196,4 +197,11 @@ async function checkOutput(command: BuildCommand): Promise<void> {
       command.kind,
     );
   }
+  const parent = dirname(output);
+  if (await isSameFile(parent, parent)) return;
+  throw new ReadError(
+    "file.write-failed",
+    `Cannot write to "${output}": there is no folder "${parent}", expected one; make it first`,
+    { facts: { path: output, folder: parent } },
+  );
 }

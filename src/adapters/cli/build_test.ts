@@ -102,6 +102,11 @@ test("fastboop boot fails with one line and leaves no file", async () => {
       args(EMPTY, "oneplus-fajita", join(folder, "none")),
       /there is no such file/,
     ],
+    [
+      [...args(EMPTY, "oneplus-fajita", script), "--output", "none/x"]
+        .toSpliced(6, 2),
+      /Cannot write to "none\/x": there is no folder "none"/,
+    ],
     [args("none.erofs", "oneplus-fajita", script), /Cannot open "none\.erofs"/],
   ];
   for (const [args, message] of failing) {
