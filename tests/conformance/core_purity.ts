@@ -19,7 +19,8 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   fastboot: ["bytes"],
   usb: ["bytes"],
   serve: ["bytes", "block"],
-  device: ["bytes", "usb", "fastboot"],
+  // a profile that no boot image could be made from is refused when it is read
+  device: ["bytes", "format", "usb", "fastboot"],
   boot: [...READING, "image", ...TALKING],
   phone: [...READING, "image", ...TALKING],
 };
