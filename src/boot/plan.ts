@@ -155,7 +155,7 @@ export async function planBoot(
     kernel,
     ramdisk: parts.initramfs.bytes,
     cmdline: parts.cmdline.cmdline,
-    ...(parts.deviceTree === undefined ? {} : { dtb: parts.deviceTree.bytes }),
+    ...given("dtb", parts.deviceTree?.bytes),
   });
   return { ...parts, kernelSize: kernel.length, bytes, layout };
 }
@@ -197,10 +197,8 @@ export async function planParts(
       productId: profile.match[0]!.fastboot.pid,
       ...options.cmdline,
       rootFileSystem,
-      ...(bootimg.cmdline_append === undefined
-        ? {}
-        : { device: bootimg.cmdline_append }),
-      ...(deployment === undefined ? {} : { ostree: deployment.link }),
+      ...given("device", bootimg.cmdline_append),
+      ...given("ostree", deployment?.link),
     }, { headerVersion: bootimg.header_version, machine });
   compose("aarch64");
 
@@ -222,14 +220,13 @@ export async function planParts(
     signal,
     keepCompressed: options.keepCompressedModules ?? false,
   });
-  const compression = bootimg.initrd?.compress;
   const initramfs = await buildInitramfs({
     machine,
     settings: cmdline.settings,
     modules: { release: kernel.release, load: moduleFiles },
-    ...(stage0 === undefined ? {} : { stage0: stage0.bytes }),
-    ...(options.augments === undefined ? {} : { augments: options.augments }),
-    ...(compression === undefined ? {} : { compression }),
+    ...given("stage0", stage0?.bytes),
+    ...given("augments", options.augments),
+    ...given("compression", bootimg.initrd?.compress),
   });
   return {
     profile,
@@ -241,7 +238,7 @@ export async function planParts(
     initramfs,
     ...given("stage0", stage0?.name),
     ...given("deviceTree", deviceTree),
-    ...(deployment === undefined ? {} : { ostree: deployment.link }),
+    ...given("ostree", deployment?.link),
   };
 }
 
@@ -284,15 +281,15 @@ function wantedModules(
 /** Refuses what would have no effect: a PC's kernel takes no device tree. */
 function refuseDeviceTree(kernel: string, options: PlanOptions): void {
   const { dtb, overlays = [], macs = [] } = options;
-  const given = [dtb, ...overlays].flatMap((file) => file?.name ?? [])
+  const names = [dtb, ...overlays].flatMap((file) => file?.name ?? [])
     .concat(macs.map(({ compatible }) => compatible));
-  if (given.length === 0) return;
+  if (names.length === 0) return;
   throw new FormatError(
     "plan.no-device-tree",
     `Cannot use ${
-      given.map((name) => JSON.stringify(name)).join(", ")
+      names.map((name) => JSON.stringify(name)).join(", ")
     } with kernel "${kernel}": it is for x86_64, which has no device tree, expected one for aarch64; leave it out`,
-    { facts: { kernel, given: given.join() } },
+    { facts: { kernel, given: names.join() } },
   );
 }
 

@@ -84,6 +84,39 @@ export class CallMemory {
   }
 }
 
+/** How an encoder of the core is called. */
+export interface Encoder {
+  readonly format: Format;
+  /** Bytes of linear memory that it takes besides input and output; default 0. */
+  readonly extra?: number;
+  /** Most bytes that it makes of `size` bytes. */
+  bound(core: Core, size: number): number;
+  /** Runs it; gives the bytes made, or a negative status. */
+  run(
+    core: Core,
+    input: number,
+    size: number,
+    output: number,
+    bound: number,
+  ): number;
+}
+
+/** Encodes a whole buffer. Linear memory: twice the data, and what the encoder takes itself. */
+export async function encodeWhole(
+  data: Uint8Array,
+  encoder: Encoder,
+): Promise<Bytes> {
+  const core = await codecCore(data.length * 2 + (encoder.extra ?? 0));
+  return withMemory(core, (memory) => {
+    const input = memory.put(data);
+    const bound = encoder.bound(core, data.length);
+    const output = memory.take(bound);
+    const size = encoder.run(core, input, data.length, output, bound);
+    if (size < 0) throw failure({ format: encoder.format, status: size });
+    return core.view(output, size).slice();
+  });
+}
+
 /** Formats that codecs speak of in error codes. */
 export type Format =
   | "cpio"

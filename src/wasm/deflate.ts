@@ -9,7 +9,7 @@ import {
   checkLevel,
   checkSize,
   codecCore,
-  failure,
+  encodeWhole,
   withMemory,
 } from "./call.ts";
 import { decoderStream, decodeWhole } from "./decoder.ts";
@@ -51,21 +51,11 @@ async function compress(
   level: number,
 ): Promise<Bytes> {
   checkLevel(level, 0, 9);
-  const core = await codecCore(data.length * 2);
-  return withMemory(core, (memory) => {
-    const input = memory.put(data);
-    const bound = core.exports.fb_deflate_bound(data.length);
-    const output = memory.take(bound);
-    const size = core.exports.fb_deflate(
-      wrapper,
-      level,
-      input,
-      data.length,
-      output,
-      bound,
-    );
-    if (size < 0) throw failure({ format: "deflate", status: size });
-    return core.view(output, size).slice();
+  return await encodeWhole(data, {
+    format: "deflate",
+    bound: ({ exports }, size) => exports.fb_deflate_bound(size),
+    run: ({ exports }, ...buffers) =>
+      exports.fb_deflate(wrapper, level, ...buffers),
   });
 }
 

@@ -8,6 +8,7 @@ import {
   checkLevel,
   checkSize,
   codecCore,
+  encodeWhole,
   failure,
   withMemory,
 } from "./call.ts";
@@ -63,20 +64,12 @@ export async function lz4FrameEncode(
 ): Promise<Bytes> {
   const level = options.level ?? 1;
   checkLevel(level, 1, 12);
-  const core = await codecCore(data.length * 2 + LEGACY_BLOCK);
-  return withMemory(core, (memory) => {
-    const input = memory.put(data);
-    const bound = core.exports.fb_lz4_frame_bound(data.length);
-    const output = memory.take(bound);
-    const size = core.exports.fb_lz4_frame_encode(
-      level,
-      input,
-      data.length,
-      output,
-      bound,
-    );
-    if (size < 0) throw failure({ format: "lz4", status: size });
-    return core.view(output, size).slice();
+  return await encodeWhole(data, {
+    format: "lz4",
+    extra: LEGACY_BLOCK,
+    bound: ({ exports }, size) => exports.fb_lz4_frame_bound(size),
+    run: ({ exports }, ...buffers) =>
+      exports.fb_lz4_frame_encode(level, ...buffers),
   });
 }
 

@@ -3,14 +3,7 @@
  *
  * @module
  */
-import {
-  type Bytes,
-  checkLevel,
-  checkSize,
-  codecCore,
-  failure,
-  withMemory,
-} from "./call.ts";
+import { type Bytes, checkLevel, checkSize, encodeWhole } from "./call.ts";
 import { type DecoderSpec, decoderStream, decodeWhole } from "./decoder.ts";
 import { StreamKind } from "./exports.ts";
 
@@ -56,20 +49,10 @@ export async function zstdEncode(
 ): Promise<Bytes> {
   const level = options.level ?? 1;
   checkLevel(level, 1, 3);
-  const core = await codecCore(data.length * 2);
-  return withMemory(core, (memory) => {
-    const input = memory.put(data);
-    const bound = core.exports.fb_zstd_bound(data.length);
-    const output = memory.take(bound);
-    const size = core.exports.fb_zstd_encode(
-      level,
-      input,
-      data.length,
-      output,
-      bound,
-    );
-    if (size < 0) throw failure({ format: "zstd", status: size });
-    return core.view(output, size).slice();
+  return await encodeWhole(data, {
+    format: "zstd",
+    bound: ({ exports }, size) => exports.fb_zstd_bound(size),
+    run: ({ exports }, ...buffers) => exports.fb_zstd_encode(level, ...buffers),
   });
 }
 
