@@ -3,26 +3,36 @@
  *
  *     --check   build again and fail when the committed result differs
  *     --binary  build the single executable, dist/fastboop, instead
+ *     --stage0  build only the programs that run on phones
  *     --stamp   fail when the committed result is older than its sources; needs no compiler
  *
  * @module
  */
 import { buildBinary } from "./build_binary.ts";
 import { findStaleProfiles, writeProfiles } from "./build_profiles.ts";
+import {
+  compareStage0,
+  findStalePrograms,
+  writeStage0,
+} from "./build_stage0.ts";
 import { checkStamp, compareWasm, writeWasm } from "./build_wasm.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const unknown = args.find((arg) =>
-    !["--binary", "--check", "--stamp"].includes(arg)
+    !["--binary", "--check", "--stage0", "--stamp"].includes(arg)
   );
   if (unknown !== undefined) {
     console.error(
-      `Cannot build: unknown option "${unknown}", expected --binary, --check or --stamp`,
+      `Cannot build: unknown option "${unknown}", expected --binary, --check, --stage0 or --stamp`,
     );
     return 2;
   }
   if (args.includes("--binary")) {
     console.log(await buildBinary());
+    return 0;
+  }
+  if (args.includes("--stage0")) {
+    for (const line of await writeStage0()) console.log(line);
     return 0;
   }
   if (args.length > 0) {
@@ -32,6 +42,15 @@ async function main(args: readonly string[]): Promise<number> {
         `Cannot use ${
           stale.join(" and ")
         }: devpros/ or its schema is newer; run deno task build`,
+      );
+      return 1;
+    }
+    const programs = await findStalePrograms();
+    if (programs.length > 0) {
+      console.error(
+        `Cannot use ${
+          programs.join(" and ")
+        }: stage0/ or its build is newer; run deno task build`,
       );
       return 1;
     }
@@ -47,14 +66,19 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   if (args.includes("--check")) {
-    if (await compareWasm()) return 0;
+    const differ = await compareStage0();
+    if (!await compareWasm()) differ.push("src/wasm/core_bytes.ts");
+    if (differ.length === 0) return 0;
     console.error(
-      "Cannot use src/wasm/core_bytes.ts: a new build differs from it; run deno task build",
+      `Cannot use ${
+        differ.join(" and ")
+      }: a new build differs; run deno task build`,
     );
     return 1;
   }
   // first: these need no compiler
   for (const line of await writeProfiles()) console.log(line);
+  for (const line of await writeStage0()) console.log(line);
   console.log(await writeWasm());
   return 0;
 }

@@ -24,6 +24,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ensurePackages } from "./lib/packages.ts";
 import { fetchSources } from "./lib/upstream.ts";
+import { WASM_EDITS } from "./lib/wasm_edits.ts";
 
 const run = promisify(execFile);
 
@@ -328,6 +329,7 @@ export async function sourceHash(): Promise<string> {
     ...await listFiles("wasm"),
     "scripts/build_wasm.ts",
     "scripts/lib/upstream.ts",
+    "scripts/lib/wasm_edits.ts",
   ].filter((path) => /\.(c|h|ts|json)$/.test(path)).sort();
   const hash = createHash("sha256");
   for (const path of paths) {
@@ -357,7 +359,11 @@ export async function checkStamp(): Promise<Stamp> {
 export async function buildWasm(): Promise<Built> {
   await mkdir(join(ROOT, CACHE, "objects"), { recursive: true });
   ensurePackages(["clang-19", "lld-19"]);
-  await fetchSources(ROOT, join(ROOT, CACHE));
+  await fetchSources({
+    pinned: join(ROOT, "wasm/pinned.json"),
+    cache: join(ROOT, CACHE),
+    edits: WASM_EDITS,
+  });
   const version = await clangVersion();
   const headers = sha256(
     version + (await Promise.all(
@@ -365,7 +371,7 @@ export async function buildWasm(): Promise<Built> {
         .sort().map(async (path) =>
           path + sha256(await readFile(join(ROOT, path)))
         ),
-    )).join() + sha256(await readFile(join(ROOT, "scripts/lib/upstream.ts"))),
+    )).join() + sha256(JSON.stringify(WASM_EDITS)),
   );
 
   const jobs = (await groups()).flatMap((group) =>

@@ -1,16 +1,23 @@
 /**
- * Fetches the pinned upstream sources of the WASM core into a cache folder.
+ * Fetches the pinned upstream sources of what is written in C into a cache folder.
  *
  * They come from Debian's source packages through apt with a configuration of its own: nothing of
  * the system's apt is changed, and the mirror is the one the system uses. Where there is no apt, put
- * the tarballs named in `wasm/pinned.json` into `.cache/wasm/tarballs`.
+ * the tarballs named in the list, such as `wasm/pinned.json`, into the cache's folder `tarballs`.
  *
  * @module
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -27,148 +34,47 @@ interface PinnedSource {
 interface Pinned {
   readonly suite: string;
   readonly sources: readonly PinnedSource[];
+  /**
+   * Binary packages of the suite that are unpacked into `headers`: the kernel's interface to
+   * programs. Not pinned by content, since every point release of Debian replaces them and none
+   * changes what a name in them stands for.
+   */
+  readonly headers?: readonly { readonly package: string }[];
+}
+
+/** One tree of C and where its upstream goes. */
+export interface Upstream {
+  /** What is fetched, as JSON. */
+  readonly pinned: string;
+  /** Folder for tarballs, sources and headers. */
+  readonly cache: string;
+  readonly edits?: readonly Edit[];
 }
 
 /** One place in an upstream file that is changed, and why. `find` must occur exactly once. */
-interface Edit {
+export interface Edit {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
 }
-
-/*
- * Upstream takes a pointer of 32 bits for a machine of 32 bits. A wasm32 engine has 64-bit
- * registers, so reservoirs of 64 bits cost the same and are filled half as often. Measured on V8 with
- * Debian's arm64 kernel: zstd decodes 1.25 times as fast, LZ4 compresses 1.1 to 1.25 times as fast;
- * libdeflate gains nothing and is left alone. For zstd only the decoder is built this way
- * (FB_64BIT_CONTAINERS): its compressor keeps bits in a size_t.
- */
-const EDITS: readonly Edit[] = [
-  {
-    // Levels 10 to 12 take minutes for a kernel and 30 KiB of code.
-    file: "libdeflate-1.23/lib/deflate_compress.c",
-    find: "#define SUPPORT_NEAR_OPTIMAL_PARSING	1",
-    replace: "#define SUPPORT_NEAR_OPTIMAL_PARSING	0",
-  },
-  {
-    file: "lz4-1.10.0/lib/lz4.c",
-    find: "  typedef size_t reg_t;   /* 32-bits in x32 mode */",
-    replace: "  typedef U64    reg_t;",
-  },
-  {
-    file: "zstd-1.5.7/lib/common/mem.h",
-    find: "MEM_STATIC size_t MEM_readLEST(const void* memPtr);",
-    replace: `#ifdef FB_64BIT_CONTAINERS
-typedef U64 FB_container;
-#define FB_CONTAINER_SIZE 8
-#else
-typedef size_t FB_container;
-#define FB_CONTAINER_SIZE sizeof(size_t)
-#endif
-MEM_STATIC FB_container MEM_readLEST(const void* memPtr);`,
-  },
-  {
-    file: "zstd-1.5.7/lib/common/mem.h",
-    find: "MEM_STATIC void MEM_writeLEST(void* memPtr, size_t val);",
-    replace: "MEM_STATIC void MEM_writeLEST(void* memPtr, FB_container val);",
-  },
-  {
-    file: "zstd-1.5.7/lib/common/mem.h",
-    find:
-      "MEM_STATIC unsigned MEM_32bits(void) { return sizeof(size_t)==4; }\nMEM_STATIC unsigned MEM_64bits(void) { return sizeof(size_t)==8; }",
-    replace:
-      "MEM_STATIC unsigned MEM_32bits(void) { return FB_CONTAINER_SIZE==4; }\nMEM_STATIC unsigned MEM_64bits(void) { return FB_CONTAINER_SIZE==8; }",
-  },
-  {
-    file: "zstd-1.5.7/lib/common/mem.h",
-    find: `MEM_STATIC size_t MEM_readLEST(const void* memPtr)
-{
-    if (MEM_32bits())
-        return (size_t)MEM_readLE32(memPtr);
-    else
-        return (size_t)MEM_readLE64(memPtr);
-}`,
-    replace: `MEM_STATIC FB_container MEM_readLEST(const void* memPtr)
-{
-    if (MEM_32bits())
-        return (FB_container)MEM_readLE32(memPtr);
-    else
-        return (FB_container)MEM_readLE64(memPtr);
-}`,
-  },
-  {
-    file: "zstd-1.5.7/lib/common/mem.h",
-    find: "MEM_STATIC void MEM_writeLEST(void* memPtr, size_t val)\n{",
-    replace: "MEM_STATIC void MEM_writeLEST(void* memPtr, FB_container val)\n{",
-  },
-  {
-    file: "zstd-1.5.7/lib/common/bitstream.h",
-    find: "typedef size_t BitContainerType;",
-    replace: "typedef FB_container BitContainerType;",
-  },
-  {
-    file: "zstd-1.5.7/lib/common/bitstream.h",
-    find:
-      "MEM_STATIC size_t BIT_readBitsFast(BIT_DStream_t* bitD, unsigned nbBits);",
-    replace:
-      "MEM_STATIC BitContainerType BIT_readBitsFast(BIT_DStream_t* bitD, unsigned nbBits);",
-  },
-  {
-    file: "zstd-1.5.7/lib/decompress/huf_decompress.c",
-    find: "static size_t HUF_initFastDStream(BYTE const* ip) {",
-    replace: "static U64 HUF_initFastDStream(BYTE const* ip) {",
-  },
-  {
-    file: "zstd-1.5.7/lib/decompress/huf_decompress.c",
-    find: "    size_t const value = MEM_readLEST(ip) | 1;",
-    replace: "    U64 const value = MEM_readLEST(ip) | 1;",
-  },
-  {
-    file: "zstd-1.5.7/lib/decompress/huf_decompress.c",
-    find: "    bit->limitPtr = bit->start + sizeof(size_t);",
-    replace: "    bit->limitPtr = bit->start + sizeof(bit->bitContainer);",
-  },
-  // Work that grows with the input is paid for, see wasm/src/fdt_work.h.
-  {
-    file: "dtc-1.7.2/libfdt/fdt.c",
-    find: "	if (offset < 0)\n		return NULL;\n",
-    replace: "	if (offset < 0 || fb_fdt_spend(1))\n		return NULL;\n",
-  },
-  {
-    file: "dtc-1.7.2/libfdt/fdt.c",
-    find: "	for (p = strtab; p <= last; p++)",
-    replace: "	fb_fdt_spend(tabsize);\n	for (p = strtab; p <= last; p++)",
-  },
-  {
-    file: "dtc-1.7.2/libfdt/fdt_ro.c",
-    find: "		*lenp = n - s;\n	return s;\n\nfail:",
-    replace: "		*lenp = n - s;\n	fb_fdt_spend(n - s);\n	return s;\n\nfail:",
-  },
-  {
-    // Engines move 16 bytes at a time or more.
-    file: "dtc-1.7.2/libfdt/fdt_rw.c",
-    find: "		return -FDT_ERR_NOSPACE;\n	memmove(p",
-    replace:
-      "		return -FDT_ERR_NOSPACE;\n	fb_fdt_spend(dsize / 16);\n	memmove(p",
-  },
-];
 
 async function digest(path: string): Promise<string> {
   return createHash("sha256").update(await readFile(path)).digest("hex");
 }
 
 /**
- * Leaves every pinned source unpacked and edited in `cache/sources`. Does nothing when it is there.
+ * Leaves every pinned source unpacked and edited in `sources` of the cache, and the headers in
+ * `headers`. Does nothing when they are there.
  *
- * @param root Folder of the repository.
- * @param cache Folder for tarballs and sources.
  * @throws {Error} when a tarball cannot be had or its SHA-256 is not the one pinned.
  */
-export async function fetchSources(root: string, cache: string): Promise<void> {
-  const list = await readFile(join(root, "wasm/pinned.json"), "utf8");
+export async function fetchSources(
+  { pinned: path, cache, edits = [] }: Upstream,
+): Promise<void> {
+  const list = await readFile(path, "utf8");
   const pinned = JSON.parse(list) as Pinned;
   const sources = join(cache, "sources");
-  const key = createHash("sha256").update(list).update(JSON.stringify(EDITS))
+  const key = createHash("sha256").update(list).update(JSON.stringify(edits))
     .digest("hex");
   const stamp = join(sources, "stamp");
   if (await readFile(stamp, "utf8").catch(() => "") === key) return;
@@ -178,8 +84,14 @@ export async function fetchSources(root: string, cache: string): Promise<void> {
   const missing = pinned.sources.filter((source) =>
     !existsSync(join(tarballs, source.tarball))
   );
-  if (missing.length > 0) {
-    await download(cache, tarballs, pinned.suite, missing);
+  const { suite, headers = [] } = pinned;
+  if (missing.length > 0 || headers.length > 0) {
+    const env = await configureApt(cache, suite, [
+      ...missing.map((source) => source.tarball),
+      ...headers.map((header) => header.package),
+    ]);
+    if (missing.length > 0) await download(env, tarballs, missing);
+    await fetchHeaders(env, cache, headers.map((header) => header.package));
   }
 
   const fresh = `${sources}.${process.pid}`;
@@ -195,7 +107,7 @@ export async function fetchSources(root: string, cache: string): Promise<void> {
     }
     await run("tar", ["-xf", path, "-C", fresh, "--no-same-owner"]);
   }
-  for (const edit of EDITS) await apply(join(fresh, edit.file), edit);
+  for (const edit of edits) await apply(join(fresh, edit.file), edit);
   await writeFile(join(fresh, "stamp"), key);
   await rm(sources, { recursive: true, force: true });
   await rename(fresh, sources);
@@ -214,12 +126,12 @@ async function apply(path: string, edit: Edit): Promise<void> {
   await writeFile(path, parts.join(edit.replace));
 }
 
-async function download(
+/** Makes a configuration of apt that knows one suite; gives the environment that selects it. */
+async function configureApt(
   cache: string,
-  tarballs: string,
   suite: string,
-  sources: readonly PinnedSource[],
-): Promise<void> {
+  wanted: readonly string[],
+): Promise<NodeJS.ProcessEnv> {
   const { stdout } = await run("apt-get", [
     "indextargets",
     "--format",
@@ -231,9 +143,9 @@ async function download(
   const mirror = stdout.split("\n")[0];
   if (!mirror) {
     throw new Error(
-      `Cannot download upstream sources: apt knows no Debian mirror, expected one; put ${
-        sources.map((source) => source.tarball).join(", ")
-      } into .cache/wasm/tarballs`,
+      `Cannot download ${
+        wanted.join(", ")
+      }: apt knows no Debian mirror, expected one; put tarballs into ${cache}/tarballs`,
     );
   }
   const apt = join(cache, "apt");
@@ -243,7 +155,9 @@ async function download(
   const options = existsSync(keyring) ? `[signed-by=${keyring}] ` : "";
   await writeFile(
     join(apt, "sources.list"),
-    `deb-src ${options}${mirror} ${suite} main\n`,
+    ["deb-src", "deb"].map((type) =>
+      `${type} ${options}${mirror} ${suite} main\n`
+    ).join(""),
   );
   await writeFile(
     join(apt, "apt.conf"),
@@ -259,6 +173,14 @@ async function download(
   );
   const env = { ...process.env, APT_CONFIG: join(apt, "apt.conf") };
   await run("apt-get", ["-q", "update"], { env });
+  return env;
+}
+
+async function download(
+  env: NodeJS.ProcessEnv,
+  tarballs: string,
+  sources: readonly PinnedSource[],
+): Promise<void> {
   await run(
     "apt-get",
     [
@@ -272,4 +194,21 @@ async function download(
     ],
     { env, cwd: tarballs },
   );
+}
+
+async function fetchHeaders(
+  env: NodeJS.ProcessEnv,
+  cache: string,
+  packages: readonly string[],
+): Promise<void> {
+  if (packages.length === 0) return;
+  const debs = join(cache, `debs.${process.pid}`);
+  const headers = join(cache, "headers");
+  await mkdir(debs, { recursive: true });
+  await run("apt-get", ["-q", "download", ...packages], { env, cwd: debs });
+  await rm(headers, { recursive: true, force: true });
+  for (const name of await readdir(debs)) {
+    await run("dpkg-deb", ["--extract", join(debs, name), headers]);
+  }
+  await rm(debs, { recursive: true });
 }

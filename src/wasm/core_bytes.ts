@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources this module was built from. */
 export const SOURCE_HASH =
-  "971c2a3cf05e42cca9070a57c8162a1821ae12fd74a4afd618c71283f2913992";
+  "1499fef9018aef49d3179df282a87f042f7ed4a410b1afbc5e69925c443de547";
 
 /** SHA-256 of the module. */
 export const MODULE_SHA256 =
