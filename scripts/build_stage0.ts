@@ -44,6 +44,8 @@ interface Program {
   readonly name: string;
   readonly main: string;
   readonly folders: readonly string[];
+  /** Sources of others that it uses. */
+  readonly shared?: readonly string[];
   readonly output: (machine: Machine) => string;
 }
 
@@ -58,6 +60,7 @@ const PROGRAMS: readonly Program[] = [
     name: "agent",
     main: "stage0/agent/agent.c",
     folders: ["stage0/agent"],
+    shared: ["stage0/src/errno.c", "stage0/src/text.c"],
     output: (machine) => `src/phone/agent_${machine}_bytes.ts`,
   },
 ];
@@ -120,23 +123,28 @@ async function listFiles(folder: string): Promise<string[]> {
 }
 
 /** Sources of a program, in the order in which they are linked. */
-async function ownSources({ main, folders }: Program): Promise<string[]> {
+async function ownSources(
+  { main, folders, shared = [] }: Program,
+): Promise<string[]> {
   if (!existsSync(join(ROOT, main))) return [];
   const lists = await Promise.all(folders.map(async (folder) => {
     const names = await readdir(join(ROOT, folder)).catch(() => []);
     return names.filter((name) => name.endsWith(".c")).sort()
       .map((name) => `${folder}/${name}`);
   }));
-  return lists.flat();
+  return [...lists.flat(), ...shared];
 }
 
 /** SHA-256 over the names and bytes of everything that decides what the program becomes. */
-async function sourceHash({ folders }: Program): Promise<string> {
+async function sourceHash(
+  { folders, shared = [] }: Program,
+): Promise<string> {
   const own = (await listFiles("stage0/src"))
     // every program may include the headers of stage0
     .filter((path) => path.endsWith(".h"));
   const paths = [
     ...own,
+    ...shared,
     ...(await Promise.all(folders.map(listFiles))).flat(),
     "stage0/pinned.json",
     "scripts/build_stage0.ts",
