@@ -1,0 +1,155 @@
+/**
+ * TCP connections as streams of bytes, on Deno, Bun and Node alike.
+ *
+ * @module
+ */
+
+import net from "node:net";
+import { UsbError } from "../../usb/errors.ts";
+import type { ByteStream } from "../../usb/usbip/stream.ts";
+
+/** Received bytes that wait for their reader before the other side is slowed down. */
+const RECEIVE_BYTES = 1 << 20;
+
+/** A server that gives each connection as a stream. */
+export interface TcpListener {
+  /** Chosen by the system. */
+  readonly port: number;
+  /** Connections as they come; ends when the listener is closed. For one consumer. */
+  readonly connections: ReadableStream<ByteStream>;
+  /** Listens no more; connections that were accepted stay open. */
+  close(): void;
+}
+
+/**
+ * Connects to a server.
+ *
+ * @param host Name or address.
+ * @param options.signal Gives up the attempt; has no effect later on.
+ * @throws {UsbError} `usb.unreachable`
+ */
+export function connectTcp(
+  host: string,
+  port: number,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const socket = net.connect({ host, port });
+    const leave = () => {
+      socket.destroy();
+      reject(signal!.reason);
+    };
+    const fail = (cause: Error) => {
+      signal?.removeEventListener("abort", leave);
+      reject(
+        new UsbError(
+          "usb.unreachable",
+          `Cannot connect to ${host}:${port}: ${cause.message}; is the server running?`,
+          { facts: { host, port }, cause },
+        ),
+      );
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    socket.once("error", fail);
+    socket.once("connect", () => {
+      signal?.removeEventListener("abort", leave);
+      socket.off("error", fail);
+      resolve(streamOf(socket));
+    });
+  });
+}
+
+/** Listens on a free port of 127.0.0.1. */
+export function listenTcp(): Promise<TcpListener> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    let closed = false;
+    let controller!: ReadableStreamDefaultController<ByteStream>;
+    const close = () => {
+      if (closed) return;
+      closed = true;
+      server.close();
+      controller.close();
+    };
+    const connections = new ReadableStream<ByteStream>({
+      start: (given) => void (controller = given),
+      cancel: close,
+    });
+    server.on("connection", (socket) => {
+      const stream = streamOf(socket);
+      if (closed) stream.close();
+      else controller.enqueue(stream);
+    });
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      server.off("error", reject);
+      const { port } = server.address() as net.AddressInfo;
+      resolve({ port, connections, close });
+    });
+  });
+}
+
+function streamOf(socket: net.Socket): ByteStream {
+  // Every message is waited for: without this it would wait for the next one.
+  socket.setNoDelay(true);
+  return {
+    readable: readableOf(socket),
+    writable: writableOf(socket),
+    close: () => void socket.destroy(),
+  };
+}
+
+function readableOf(socket: net.Socket): ReadableStream<Uint8Array> {
+  let over = false;
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const finish = (error?: Error) => {
+        if (over) return;
+        over = true;
+        if (error === undefined) controller.close();
+        else controller.error(error);
+      };
+      socket.on("data", (chunk: Uint8Array) => {
+        if (over) return;
+        controller.enqueue(chunk);
+        if (controller.desiredSize! <= 0) socket.pause();
+      });
+      socket.on("end", () => finish());
+      socket.on("error", finish);
+      socket.on("close", () => finish());
+    },
+    pull: () => void socket.resume(),
+    cancel() {
+      over = true;
+      socket.destroy();
+    },
+  }, { highWaterMark: RECEIVE_BYTES, size: (chunk) => chunk.byteLength });
+}
+
+function writableOf(socket: net.Socket): WritableStream<Uint8Array> {
+  let wake: (() => void) | undefined;
+  const woken = () => {
+    wake?.();
+    wake = undefined;
+  };
+  return new WritableStream<Uint8Array>({
+    start(controller) {
+      socket.on("drain", woken);
+      socket.on("error", (error) => {
+        controller.error(error);
+        woken();
+      });
+      socket.on("close", () => {
+        controller.error(new Error("The connection was closed"));
+        woken();
+      });
+    },
+    write(chunk) {
+      if (socket.destroyed || socket.write(chunk)) return;
+      return new Promise((resolve) => wake = resolve);
+    },
+    close: () => void socket.end(),
+    abort: () => void socket.destroy(),
+  });
+}
