@@ -4,18 +4,67 @@
  * @module
  */
 
-import type { BlockReader } from "../block/reader.ts";
+import type { BlockReader, ReadOptions } from "../block/reader.ts";
+import type { DeviceLogEvent } from "./device_log.ts";
+import type { ServeHistory } from "./history.ts";
 import type { Sleep } from "./link.ts";
 import type { Ident, Request, Status } from "./messages.ts";
+import type { CacheCounts, StatisticsReport } from "./statistics.ts";
+
+/**
+ * A reader whose bytes can be replaced: a scratch disk for the phone.
+ *
+ * Its identity names the place, since the bytes change. Reads and writes that overlap in time do
+ * not overlap in place: the phone's kernel sees to that.
+ */
+export interface WritableReader extends BlockReader {
+  /**
+   * Stores all of `bytes` at byte `offset`; they are not touched once the promise settles.
+   *
+   * @throws {RangeError} for what cannot be stored: answered EINVAL. Anything else: EIO.
+   */
+  write(
+    offset: number,
+    bytes: Uint8Array,
+    options?: ReadOptions,
+  ): Promise<void>;
+  /** Resolves when what was stored before will outlive us. */
+  flush?(options?: ReadOptions): Promise<void>;
+  /** Gives up what is stored in a range; it may read as anything afterwards. */
+  discard?(
+    offset: number,
+    length: number,
+    options?: ReadOptions,
+  ): Promise<void>;
+}
 
 /** One image that is served. */
-export interface ServedExport {
-  /** Where the bytes come from. A last block that it does not fill is filled up with zeros. */
-  readonly reader: BlockReader;
+export type ServedExport = ReadOnlyExport | WritableExport;
+
+/** What both kinds of exports have. */
+interface ExportCommon {
   /** Of the block device on the phone: bytes, a power of two of 512 to 65536. */
   readonly blockSize: number;
   /** Names it towards the gadget; when absent it is derived from what the reader holds. */
   readonly exportId?: number | undefined;
+  /** Tells how the cache below the reader does, for the statistics. */
+  readonly cache?: (() => CacheCounts) | undefined;
+}
+
+/** The usual export: writes are refused. */
+export interface ReadOnlyExport extends ExportCommon {
+  /** Where the bytes come from. A last block that it does not fill is filled up with zeros. */
+  readonly reader: BlockReader;
+  /** Absent or false. */
+  readonly writable?: false | undefined;
+}
+
+/** An export that the phone may write to. */
+export interface WritableExport extends ExportCommon {
+  /** Where the bytes come from and go to: whole blocks. */
+  readonly reader: WritableReader;
+  /** Has to be said. */
+  readonly writable: true;
 }
 
 /** What {@linkcode serveExports} can be told. */
@@ -24,14 +73,21 @@ export interface ServeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told of everything that happens, as it happens. Must not throw. */
   readonly onEvent?: ((event: ServeEvent) => void) | undefined;
+  /** What earlier sessions with the phone left; when absent it begins anew. */
+  readonly history?: ServeHistory | undefined;
   /** Requests under way at most; 64 when absent. */
   readonly maxRequests?: number | undefined;
   /** Bytes of the payloads under way at most; 64 MiB when absent. */
   readonly maxBytes?: number | undefined;
-  /** Bytes of one Read at most, more is answered EINVAL; 32 MiB when absent. */
+  /** Bytes of one Read or Write at most, more is answered EINVAL; 32 MiB when absent. */
   readonly maxRequestBytes?: number | undefined;
-  /** Time from one STATUS to the next, and limit of a control transfer; 1000 when absent. */
+  /**
+   * Time from one STATUS to the next, and from one report of the statistics to the next; a control
+   * transfer may take five times as long. 1000 when absent; a phone takes us for dead after 3000.
+   */
   readonly heartbeatMs?: number | undefined;
+  /** Asks the phone for its log; true when absent. */
+  readonly deviceLog?: boolean | undefined;
   /** Waits; rejects when `signal` is aborted. By `setTimeout` when absent. */
   readonly sleep?: Sleep | undefined;
   /** Milliseconds since some moment; `performance.now` when absent. */
@@ -62,21 +118,26 @@ export type ServeEvent =
     readonly request: Request;
     /** 0, or the errno that was answered. */
     readonly status: number;
-    /** Bytes of the payload that was sent. */
+    /** Bytes of the payload that was sent or stored. */
     readonly bytes: number;
     /** From the arrival of the request to the end of the last transfer. */
     readonly ms: number;
     /** Requests that are still under way. */
     readonly inFlight: number;
-    /** Why a read failed. */
+    /** Why a read, write, flush or discard failed. */
     readonly cause?: unknown;
   }
-  /** The gadget asked again for what is being read already: it gets one answer. */
+  /** The gadget asked again for what is being done already: it gets one answer. */
   | { readonly type: "repeated"; readonly request: Request }
-  /** The gadget used the id of this read for another request: it gets no answer. */
+  /** The gadget used the id of this request for another one: it gets no answer. */
   | { readonly type: "superseded"; readonly request: Request }
   /** A message that is no Request, of `length` bytes, was dropped. */
-  | { readonly type: "stray"; readonly length: number };
+  | { readonly type: "stray"; readonly length: number }
+  /** What was served so far: once in a while when there is something new. */
+  | { readonly type: "statistics"; readonly report: StatisticsReport }
+  /** The phone cannot tell its log, or not any more. The session goes on. */
+  | { readonly type: "device-log-unavailable"; readonly cause: unknown }
+  | DeviceLogEvent;
 
 /** How a session ended that neither failed nor was cancelled. */
 export interface ServeEnd {

@@ -64,7 +64,7 @@ class Gadget implements SmooTransport {
   #waiting: (() => void)[] = [];
   #gone: Error | undefined;
   #watchers: (() => void)[] = [];
-  #busy = new Set<string>();
+  #last = new Map<string, Promise<unknown>>();
 
   send(...messages: string[]): void {
     this.#messages.push(...messages.map(fromHex));
@@ -92,7 +92,7 @@ class Gadget implements SmooTransport {
   async interruptIn(length: number, options: ReadOptions) {
     this.reading++;
     assert.equal(length, 28);
-    return await this.#alone(
+    return await this.#inOrder(
       "interrupt IN",
       () => this.#wait(options, () => this.#messages.shift()),
     );
@@ -106,19 +106,19 @@ class Gadget implements SmooTransport {
       this.#payloads.unshift(next.subarray(length));
       return next.subarray(0, length);
     };
-    return await this.#alone("bulk IN", () => this.#wait(options, poll));
+    return await this.#inOrder("bulk IN", () => this.#wait(options, poll));
   }
 
-  async interruptOut(bytes: Uint8Array, options: ReadOptions) {
-    return await this.#alone(
+  async interruptOut(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions) {
+    return await this.#inOrder(
       "interrupt OUT",
       () => this.#out(`response ${hexOf(bytes)}`, bytes, options),
     );
   }
 
-  async bulkOut(bytes: Uint8Array, options: ReadOptions) {
+  async bulkOut(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions) {
     const text = `payload ${bytes.length} ${bytes[0]} ${bytes.at(-1)}`;
-    return await this.#alone(
+    return await this.#inOrder(
       "bulk OUT",
       () => this.#out(text, bytes, options, this.holdBulk),
     );
@@ -130,6 +130,7 @@ class Gadget implements SmooTransport {
     options: ReadOptions,
   ) {
     const type = { vendor: "c1", class: "a1" }[requestType];
+    if (name === "LOG") throw new Error("stall");
     this.#note(`in ${type} ${le(request, 1)} ${length}`);
     const answer = name === "IDENT"
       ? this.ident
@@ -145,7 +146,7 @@ class Gadget implements SmooTransport {
 
   async controlOut(
     { requestType, request }: ControlSetup,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
     options: ReadOptions,
   ) {
     const type = { vendor: "41", class: "21" }[requestType];
@@ -156,15 +157,11 @@ class Gadget implements SmooTransport {
     );
   }
 
-  /** The host promises one transfer at a time on each pipe. */
-  async #alone<T>(pipe: string, work: () => Promise<T>): Promise<T> {
-    assert.ok(!this.#busy.has(pipe), `two transfers on ${pipe}`);
-    this.#busy.add(pipe);
-    try {
-      return await work();
-    } finally {
-      this.#busy.delete(pipe);
-    }
+  /** Transfers on one pipe are done in the order of the calls. */
+  #inOrder<T>(pipe: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#last.get(pipe) ?? Promise.resolve()).then(work);
+    this.#last.set(pipe, result);
+    return result;
   }
 
   async #out(
@@ -246,6 +243,7 @@ function start(
   const end = serveExports(gadget, exports, {
     signal: cancel.signal,
     onEvent: (event) => events.push(event),
+    deviceLog: false,
     ...options,
   });
   end.catch(() => {});
@@ -285,7 +283,7 @@ test("serveExports() asks who it is, tells the exports and asks how it is", asyn
   assert.deepEqual(await gadget.logged(3), [
     "in c1 01 8",
     "out 41 02 00000100000000004433221100020000" +
-    "00000040000000000000000000000000",
+    "00000040000000000100000000000000",
     "in a1 03 16",
   ]);
   await soon();
@@ -710,7 +708,7 @@ test("heartbeats go on while reads and transfers stand still", async () => {
 test("five heartbeats missed in a row end the session, four do not", async () => {
   const gadget = new Gadget();
   const stall = new Error("stall");
-  const four = [stall, undefined, "00", stall];
+  const four = [stall, "00", stall, stall];
   gadget.statuses = [status(), ...four, status(), ...four, stall];
   const { end, events } = start(undefined, { heartbeatMs: 2 }, gadget);
   await rejects(end, "smoo.lost", /missed 5 heartbeats/);
@@ -718,6 +716,20 @@ test("five heartbeats missed in a row end the session, four do not", async () =>
     events.map((e) => e.type === "missed" ? e.misses : e.type),
     ["started", 1, 2, 3, 4, "status", 1, 2, 3, 4, 5],
   );
+});
+
+test("STATUS without an answer counts and is not asked again", async () => {
+  for (const deaf of [false, true]) {
+    const gadget = new Gadget();
+    gadget.deaf = deaf;
+    gadget.statuses = [status(), status(), undefined];
+    const { end, events } = start(undefined, { heartbeatMs: 5 }, gadget);
+    await rejects(end, "smoo.lost", /missed 5 heartbeats|on STATUS failed/);
+    const misses = events.flatMap((e) => e.type === "missed" ? e.misses : []);
+    assert.deepEqual(misses.slice(0, 4), [1, 2, 3, 4]);
+    const asked = gadget.log.filter((line) => line.startsWith("in a1"));
+    assert.equal(asked.length, 3);
+  }
 });
 
 test("another session of the gadget ends ours", async () => {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { ExportRecord, Request } from "./messages.ts";
+import type { ExportRecord } from "./config.ts";
+import type { Request } from "./messages.ts";
 
 /** Linux errno: input/output error. */
 export const EIO = 5;
@@ -22,16 +23,22 @@ export type Verdict =
   | { readonly do: "answer"; readonly status: number }
   /** Read `length` bytes at byte `offset`, answer, and send them. */
   | { readonly do: "read"; readonly offset: number; readonly length: number }
+  /** Take `length` bytes from bulk IN, store them at byte `offset`, and answer. */
+  | { readonly do: "write"; readonly offset: number; readonly length: number }
+  /** Give up what is stored there, and answer. */
+  | { readonly do: "discard"; readonly offset: number; readonly length: number }
+  /** See to it that what was stored stays, and answer. */
+  | { readonly do: "flush" }
   /** Take `length` bytes from bulk IN, drop them, and answer. */
   | { readonly do: "drain"; readonly length: number; readonly status: number }
   /** A payload follows whose end cannot be known: nothing after it could be understood. */
   | { readonly do: "end"; readonly reason: string };
 
 /**
- * Decides about `request`. Exports are read-only: a Write is refused, but its payload is taken.
+ * Decides about `request`. A Write that is refused has its payload taken all the same.
  *
  * @param record The export it names, nothing when there is none.
- * @param maxBytes Bytes of one Read at most; a larger one is answered EINVAL.
+ * @param maxBytes Bytes of one Read or Write at most; a larger one is answered EINVAL.
  */
 export function judge(
   request: Request,
@@ -48,28 +55,27 @@ export function judge(
       reason: "its export is unknown, and so the length of its payload",
     };
   }
-  const length = blockCount * record.blockSize;
-  switch (opcode) {
-    case "flush":
-      return { do: "answer", status: 0 };
-    case "discard":
-      return { do: "answer", status: EOPNOTSUPP };
-    case "write":
-      if (length > MAX_PAYLOAD_BYTES) {
-        return {
-          do: "end",
-          reason:
-            `its payload has ${length} bytes, expected at most ${MAX_PAYLOAD_BYTES}`,
-        };
-      }
-      return { do: "drain", length, status: EOPNOTSUPP };
-    case "read": {
-      if (length === 0) return { do: "answer", status: 0 };
-      const end = (lba + BigInt(blockCount)) * BigInt(record.blockSize);
-      if (length > maxBytes || end > BigInt(record.size)) {
-        return { do: "answer", status: EINVAL };
-      }
-      return { do: "read", offset: Number(lba) * record.blockSize, length };
-    }
+  const { blockSize, size, readOnly } = record;
+  const length = blockCount * blockSize;
+  if (opcode === "write" && length > MAX_PAYLOAD_BYTES) {
+    return {
+      do: "end",
+      reason:
+        `its payload has ${length} bytes, expected at most ${MAX_PAYLOAD_BYTES}`,
+    };
   }
+  const refuse = (status: number): Verdict =>
+    opcode === "write" && length > 0
+      ? { do: "drain", length, status }
+      : { do: "answer", status };
+  if (opcode === "flush") {
+    return readOnly ? { do: "answer", status: 0 } : { do: "flush" };
+  }
+  if (readOnly && opcode !== "read") return refuse(EOPNOTSUPP);
+  if (length === 0) return { do: "answer", status: 0 };
+  // Every lba that could lie in the export is a safe integer, and larger ones stay larger.
+  const offset = Number(lba) * blockSize;
+  if (offset + length > size) return refuse(EINVAL);
+  if (opcode !== "discard" && length > maxBytes) return refuse(EINVAL);
+  return { do: opcode, offset, length };
 }

@@ -16,10 +16,12 @@ import {
   StatusLayout,
 } from "./messages.ts";
 import type { SmooTransport } from "./transport.ts";
-import { CONFIG_EXPORTS, IDENT, STATUS } from "./transport.ts";
+import type { LogReply } from "./device_log.ts";
+import { decodeLog } from "./device_log.ts";
+import { CONFIG_EXPORTS, IDENT, LOG, STATUS } from "./transport.ts";
 
-/** Bytes of a refused payload that are taken at once: whole packets at any speed. */
-const DRAIN_BYTES = 1 << 20;
+/** Bytes of a payload that are taken at once: whole packets at any speed. */
+const PIECE_BYTES = 1 << 20;
 
 /** Waits; rejects when the signal is aborted. */
 export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
@@ -41,17 +43,20 @@ export class Link {
   readonly #controlMs: number;
   readonly #sleep: Sleep;
 
-  /** Makes the link; a control transfer may take `controlMs`, any other for ever. */
+  /**
+   * Makes the link. A control transfer may take five times `heartbeatMs`, so that as many heartbeats
+   * are missed; any other for ever.
+   */
   constructor(
     transport: SmooTransport,
     signal: AbortSignal,
-    controlMs: number,
+    heartbeatMs: number,
     sleep: Sleep,
   ) {
     this.#transport = transport;
     this.#signal = signal;
     this.#options = { signal };
-    this.#controlMs = controlMs;
+    this.#controlMs = 5 * heartbeatMs;
     this.#sleep = sleep;
   }
 
@@ -75,12 +80,22 @@ export class Link {
   }
 
   /** Sends a whole CONFIG_EXPORTS. */
-  async configure(config: Uint8Array): Promise<void> {
+  async configure(config: Uint8Array<ArrayBuffer>): Promise<void> {
     const written = await this.#control(
       "CONFIG_EXPORTS",
       (options) => this.#transport.controlOut(CONFIG_EXPORTS, config, options),
     );
     checkTransfer("CONFIG_EXPORTS", written, config.length);
+  }
+
+  /** Asks for the log from the offset with these low 16 bits: `bytes` at most, with the header. */
+  async readLog(wanted: number, bytes: number): Promise<LogReply> {
+    const setup = { ...LOG, value: wanted };
+    const reply = await this.#control(
+      "LOG",
+      (options) => this.#transport.controlIn(setup, bytes, options),
+    );
+    return decodeLog(reply);
   }
 
   /** Waits for a message, which need not be a Request. */
@@ -91,7 +106,7 @@ export class Link {
     );
   }
 
-  /** Sends a Response. */
+  /** Sends a Response behind those before. */
   async respond(response: Response): Promise<void> {
     const bytes = encodeResponse(response);
     const written = await this.#transfer(
@@ -101,8 +116,8 @@ export class Link {
     checkTransfer("interrupt OUT", written, bytes.length);
   }
 
-  /** Sends the payload of a Read. */
-  async sendPayload(payload: Uint8Array): Promise<void> {
+  /** Sends the payload of a Read behind those before. */
+  async sendPayload(payload: Uint8Array<ArrayBuffer>): Promise<void> {
     const written = await this.#transfer(
       "bulk OUT",
       (options) => this.#transport.bulkOut(payload, options),
@@ -110,17 +125,30 @@ export class Link {
     checkTransfer("bulk OUT", written, payload.length);
   }
 
+  /** Takes the payload of a Write into `into`. */
+  async takePayload(into: Uint8Array): Promise<void> {
+    for (let at = 0; at < into.length;) {
+      const bytes = await this.#takePiece(into.length - at);
+      into.set(bytes, at);
+      at += bytes.length;
+    }
+  }
+
   /** Takes the payload of a Write, of `length` bytes, and drops it. */
   async dropPayload(length: number): Promise<void> {
     for (let left = length; left > 0;) {
-      const size = Math.min(left, DRAIN_BYTES);
-      const bytes = await this.#transfer(
-        "bulk IN",
-        (options) => this.#transport.bulkIn(size, options),
-      );
-      checkTransfer("bulk IN", bytes.length, size);
-      left -= size;
+      left -= (await this.#takePiece(left)).length;
     }
+  }
+
+  async #takePiece(left: number): Promise<Uint8Array> {
+    const size = Math.min(left, PIECE_BYTES);
+    const bytes = await this.#transfer(
+      "bulk IN",
+      (options) => this.#transport.bulkIn(size, options),
+    );
+    checkTransfer("bulk IN", bytes.length, size);
+    return bytes;
   }
 
   // No transfer is raced with the signal here, which would cost as much as all the rest of a small
@@ -158,7 +186,7 @@ export class Link {
       () => limit.abort(this.#signal.reason),
     );
     this.#sleep(this.#controlMs, signal).then(
-      () => limit.abort(new Error(`No answer in ${this.#controlMs} ms`)),
+      () => limit.abort(new Timeout(this.#controlMs)),
       () => {},
     );
     try {
@@ -172,6 +200,22 @@ export class Link {
       limit.abort();
     }
   }
+}
+
+/** A control transfer took too long; its answer may still come. */
+class Timeout extends Error {
+  constructor(ms: number) {
+    super(`No answer in ${ms} ms`);
+  }
+}
+
+/**
+ * Tells whether a control transfer failed for want of an answer. Then the connection has to be
+ * closed and opened again: one that cannot be cancelled stands in the way of the next, and of one
+ * that can the answer may stay behind in the device.
+ */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof ServeError && error.cause instanceof Timeout;
 }
 
 function checkTransfer(pipe: string, found: number, expected: number): void {

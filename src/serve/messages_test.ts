@@ -3,18 +3,14 @@ import test from "node:test";
 import { isCoded } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import {
-  ConfigLayout,
-  decodeConfig,
   decodeIdent,
   decodeRequest,
   decodeResponse,
   decodeStatus,
-  encodeConfig,
   encodeIdent,
   encodeRequest,
   encodeResponse,
   encodeStatus,
-  ExportLayout,
   IdentLayout,
   MessageLayout,
   StatusLayout,
@@ -22,8 +18,6 @@ import {
 
 // The messages below are those of the reference's documents and tests.
 const IDENT = "534d4f4f 0000 0100";
-const CONFIG =
-  "0000 0100 00000000 44332211 00020000 0000004000000000 0000000000000000";
 const STATUS = "0000 0100 01000000 8877665544332211";
 const READ = "00000000 05000000 44332211 0010000000000000 00010000 00000000";
 
@@ -34,7 +28,6 @@ const REQUEST = {
   lba: 0x1000n,
   blockCount: 256,
 } as const;
-const EXPORT = { exportId: 0x11223344, blockSize: 512, size: 2 ** 30 };
 
 function bytes(hex: string): Uint8Array {
   const digits = hex.replaceAll(" ", "");
@@ -78,13 +71,6 @@ function refusesOtherLengths(
 
 test("layouts have the sizes and offsets of the protocol", () => {
   assert.deepEqual(IdentLayout.offsets, { magic: 0, major: 4, minor: 6 });
-  assert.deepEqual(ConfigLayout.offsets, { version: 0, count: 2, flags: 4 });
-  assert.deepEqual(ExportLayout.offsets, {
-    exportId: 0,
-    blockSize: 4,
-    size: 8,
-    reserved: 16,
-  });
   assert.deepEqual(StatusLayout.offsets, {
     version: 0,
     flags: 2,
@@ -102,9 +88,8 @@ test("layouts have the sizes and offsets of the protocol", () => {
     flags: 24,
   });
   assert.deepEqual(
-    [IdentLayout, ConfigLayout, ExportLayout, StatusLayout, MessageLayout]
-      .map(({ size }) => size),
-    [8, 8, 24, 16, 28],
+    [IdentLayout, StatusLayout, MessageLayout].map(({ size }) => size),
+    [8, 16, 28],
   );
 });
 
@@ -126,83 +111,6 @@ test("decodeIdent() refuses other lengths and every wrong byte of the magic", ()
       /magic is 0x[0-9a-f]{8}, expected 0x4f4f4d53$/,
     );
   }
-});
-
-test("CONFIG_EXPORTS is as in the reference, both ways", () => {
-  assert.deepEqual(encodeConfig([EXPORT]), bytes(CONFIG));
-  assert.deepEqual(decodeConfig(bytes(CONFIG)), [EXPORT]);
-  assert.deepEqual(encodeConfig([]), bytes("0000 0000 00000000"));
-  assert.deepEqual(decodeConfig(bytes("0000 0000 00000000")), []);
-});
-
-test("CONFIG_EXPORTS takes 32 exports of every block size and no 33rd", () => {
-  const exports = Array.from({ length: 33 }, (_, i) => {
-    const blockSize = 512 << (i % 8);
-    return { exportId: i + 1, blockSize, size: blockSize * (i + 1) };
-  });
-  const most = exports.slice(0, 32);
-  const all = encodeConfig(most);
-  assert.equal(all.length, 776);
-  assert.deepEqual(decodeConfig(all), most);
-  assert.throws(
-    () => encodeConfig(exports),
-    /^RangeError: .*found 33 exports, expected at most 32/,
-  );
-  const more = new Uint8Array(800);
-  more.set(all);
-  more[2] = 33;
-  refuses(() => decodeConfig(more), "smoo.bad-config", /found 33 exports/);
-});
-
-test("decodeConfig() refuses other lengths, versions and flags", () => {
-  refusesOtherLengths(decodeConfig, CONFIG, "smoo.bad-config");
-  const code = "smoo.bad-config";
-  refuses(() => decodeConfig(changed(CONFIG, 0, 1)), code, /version is 0x0+1,/);
-  refuses(() => decodeConfig(changed(CONFIG, 1, 1)), code, /version is/);
-  for (let at = 4; at < 8; at++) {
-    refuses(() => decodeConfig(changed(CONFIG, at, 1)), code, /flags is/);
-  }
-  refuses(() => decodeConfig(changed(CONFIG, 2, 2)), code, /expected 56$/);
-});
-
-test("decodeConfig() ignores reserved bytes, as the reference does", () => {
-  for (let at = 24; at < 32; at++) {
-    assert.deepEqual(decodeConfig(changed(CONFIG, at, 255)), [EXPORT]);
-  }
-});
-
-test("exports that no gadget would take are refused on both ways", () => {
-  const wrong: [Partial<typeof EXPORT>, RegExp][] = [
-    [{ exportId: 0 }, /found export id 0, expected an integer of 1 to/],
-    [{ blockSize: 0 }, /block size of export 0x11223344 is 0,/],
-    [{ blockSize: 256 }, /block size .* is 256/],
-    [{ blockSize: 131072 }, /block size .* is 131072/],
-    [{ blockSize: 1536 }, /block size .* is 1536/],
-    [{ blockSize: 2 ** 31 }, /block size .* is 2147483648/],
-    [{ size: 0 }, /size of export 0x11223344 is 0, expected a multiple of 512/],
-    [{ size: 1000 }, /size .* is 1000/],
-    [{ size: 2 ** 53 }, /size .* is 9007199254740992/],
-  ];
-  for (const [change, text] of wrong) {
-    const { exportId, blockSize, size } = { ...EXPORT, ...change };
-    assert.throws(
-      () => encodeConfig([{ exportId, blockSize, size }]),
-      (error) => error instanceof RangeError && text.test(error.message),
-    );
-    const raw = bytes(CONFIG);
-    const view = new DataView(raw.buffer);
-    view.setUint32(8, exportId, true);
-    view.setUint32(12, blockSize, true);
-    view.setBigUint64(16, BigInt(size), true);
-    refuses(() => decodeConfig(raw), "smoo.bad-config", text);
-  }
-  for (const exportId of [-1, 0.5, 2 ** 32, NaN]) {
-    assert.throws(() => encodeConfig([{ ...EXPORT, exportId }]), RangeError);
-  }
-  assert.throws(() => encodeConfig([EXPORT, EXPORT]), /0x11223344 twice/);
-  const twice = bytes(CONFIG + CONFIG.slice(19));
-  twice[2] = 2;
-  refuses(() => decodeConfig(twice), "smoo.bad-config", /0x11223344 twice/);
 });
 
 test("STATUS is as in the reference, both ways", () => {
