@@ -29,6 +29,7 @@ int do_device(int count, char **words);
 
 /* work.c */
 int do_readers(int count, char **words);
+int do_read(int count, char **words);
 int do_sequential(int count, char **words);
 int do_write(int count, char **words);
 int do_drop(int count, char **words);

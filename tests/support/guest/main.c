@@ -13,6 +13,7 @@
  *     device PATH                    size and read-only flag of a block device, opening it to write
  *     readers THREADS READS PATH [MOST_KIB]
  *                                    random O_DIRECT reads, each compared with the pattern
+ *     read PATH OFFSET KIB           one O_DIRECT read, compared with the pattern
  *     seq PATH KIB MIB [direct]      reads in order: KIB at a time, MIB in all
  *     write PATH KIB                 writes a file, reads it back from where it is stored
  *     drop                           drops what is cached of files
@@ -97,11 +98,22 @@ static const struct {
 	const char *word;
 	command run;
 } COMMANDS[] = {
-	{ "cat", do_cat },	 { "ls", do_list },	    { "stat", do_stat },
-	{ "link", do_link },	 { "sha", do_sha },	    { "ps", do_processes },
-	{ "log", do_log },	 { "device", do_device },   { "readers", do_readers },
-	{ "seq", do_sequential }, { "write", do_write },    { "drop", do_drop },
-	{ "kill", do_kill },	 { "sleep", do_sleep },	    { "uptime", do_uptime },
+	{ "cat", do_cat },
+	{ "ls", do_list },
+	{ "stat", do_stat },
+	{ "link", do_link },
+	{ "sha", do_sha },
+	{ "ps", do_processes },
+	{ "log", do_log },
+	{ "device", do_device },
+	{ "readers", do_readers },
+	{ "read", do_read },
+	{ "seq", do_sequential },
+	{ "write", do_write },
+	{ "drop", do_drop },
+	{ "kill", do_kill },
+	{ "sleep", do_sleep },
+	{ "uptime", do_uptime },
 	{ "poweroff", do_poweroff },
 };
 

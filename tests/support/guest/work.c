@@ -132,6 +132,29 @@ int do_readers(int count, char **words)
 	return started == wanted ? 0 : EAGAIN;
 }
 
+int do_read(int count, char **words)
+{
+	uint64_t offset = count < 4 ? 0 : strtoull(words[2], NULL, 10);
+	size_t size = count < 4 ? 0 : (size_t)atoi(words[3]) * 1024;
+	uint32_t *buffer = size > 0 && size % PAGE == 0 ? aligned_alloc(PAGE, size) : NULL;
+	int fd = buffer == NULL ? -1 : open(words[1], O_RDONLY | O_DIRECT | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0) {
+		free(buffer);
+		return buffer == NULL ? EINVAL : errno;
+	}
+	ssize_t got = pread(fd, buffer, size, (off_t)offset);
+	if (got < 0)
+		error = errno;
+	else
+		say("read bytes=%zd wrong=%llu", got,
+		    (unsigned long long)count_wrong(buffer, (size_t)got, offset));
+	close(fd);
+	free(buffer);
+	return error;
+}
+
 int do_sequential(int count, char **words)
 {
 	size_t size = count < 4 ? 0 : (size_t)atoi(words[2]) * 1024;
