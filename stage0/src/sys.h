@@ -38,6 +38,10 @@ int sys_dup2(int from, int to);
 int sys_pipe(int fds[2]); /* O_CLOEXEC */
 int sys_eventfd(unsigned initial);
 int sys_fcntl(int fd, int command, long argument);
+
+/* An address, or an error for which SYS_IS_ERROR() is true and SYS_ERROR() the negative errno. */
+#define SYS_IS_ERROR(address) ((uintptr_t)(address) > (uintptr_t)-4096)
+#define SYS_ERROR(address) ((int)(intptr_t)(address))
 void *sys_mmap(void *address, size_t size, int protection, int flags, int fd, uint64_t offset);
 int sys_munmap(void *address, size_t size);
 
