@@ -18,7 +18,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   image: READING,
   fastboot: ["bytes"],
   usb: ["bytes"],
-  serve: ["bytes", "block"],
+  serve: ["bytes", "block", "usb"],
   // a profile that no boot image could be made from is refused when it is read
   device: ["bytes", "format", "usb", "fastboot"],
   boot: [...READING, "image", ...TALKING],

@@ -65,6 +65,8 @@ export interface UsbIpTransferOptions {
 export interface UsbIpWay {
   readonly stream: ByteStream;
   readonly options: UsbIpDeviceOptions;
+  /** Told why the connection is over, once, when the device was opened over it. */
+  readonly onEnd?: ((error: UsbError) => void) | undefined;
 }
 
 /** What is known before a device was opened. */
@@ -151,7 +153,7 @@ export class UsbIpDevice implements UsbDevice {
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const { stream, options } = await this.#connect(signal);
+    const { stream, options, onEnd } = await this.#connect(signal);
     const connection = new UsbIpConnection(stream, options.devid);
     this.#options = options;
     try {
@@ -163,6 +165,7 @@ export class UsbIpDevice implements UsbDevice {
       this.#table = new InterfaceTable(found.configurations);
       this.#table.configure(found.configurationValue);
       this.#connection = connection;
+      if (onEnd) connection.ended.then(onEnd);
     } catch (error) {
       connection.close();
       throw error;
