@@ -1,6 +1,5 @@
 #include "files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -167,7 +166,7 @@ static int add_names(struct names *names, const char *from, size_t size)
 	int result = 0;
 
 	for (size_t at = 0; at < size && result == 0;) {
-		const struct dirent64 *entry = (const struct dirent64 *)(const void *)(from + at);
+		const struct linux_dirent64 *entry = (const void *)(from + at);
 
 		result = add_name(names, entry->d_name);
 		at += entry->d_reclen;
@@ -182,7 +181,7 @@ static int compare_names(const void *a, const void *b)
 
 int list_folder(const char *path, struct names *into)
 {
-	_Alignas(struct dirent64) char entries[2048];
+	_Alignas(struct linux_dirent64) char entries[2048];
 	int fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
 	ssize_t size = 0;
 	int result = 0;

@@ -31,7 +31,15 @@ int sys_rmdir(const char *path);
 int sys_unlink(const char *path);
 int sys_symlink(const char *target, const char *path);
 int sys_chmod(const char *path, mode_t mode);
-ssize_t sys_getdents(int fd, void *into, size_t size); /* struct linux_dirent64 */
+/* What sys_getdents() gives, one behind the other: getdents64(2). */
+struct linux_dirent64 {
+	uint64_t d_ino;
+	int64_t d_off;
+	unsigned short d_reclen; /* bytes to the next */
+	unsigned char d_type;
+	char d_name[];
+};
+ssize_t sys_getdents(int fd, void *into, size_t size);
 int sys_ioctl(int fd, unsigned long request, void *argument);
 int sys_poll(struct pollfd *fds, unsigned count, int timeout_ms);
 int sys_dup2(int from, int to);
