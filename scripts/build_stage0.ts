@@ -80,6 +80,7 @@ const COMMON = [
 const OWN = [
   "-std=c11",
   "-D_GNU_SOURCE",
+  "-D_LARGEFILE64_SOURCE", // struct dirent64
   "-Wall",
   "-Wextra",
   "-Wconversion",

@@ -293,16 +293,36 @@ function refuseDeviceTree(kernel: string, options: PlanOptions): void {
   );
 }
 
+/** Refuses changes to a device tree that only the machine has. */
+function refuseChanges(profile: DeviceProfile, options: PlanOptions): void {
+  const { overlays = [], macs = [] } = options;
+  const [name] = [
+    ...overlays.map(({ name }) => name),
+    ...macs.map(({ compatible }) => compatible),
+  ];
+  if (name === undefined) return;
+  throw new FormatError(
+    "plan.no-device-tree",
+    `Cannot apply "${name}" to the device tree of "${profile.id}": its devicetree_name is null, the machine brings its own, expected one that is sent; give it with --dtb`,
+    { facts: { profile: profile.id, given: name } },
+  );
+}
+
 async function planDeviceTree(
   files: FileSystem,
   profile: DeviceProfile,
   release: string,
   cmdline: ComposedCmdline,
   options: PlanOptions,
-): Promise<PlannedDeviceTree> {
+): Promise<PlannedDeviceTree | undefined> {
   const { dtb, overlays = [], macs = [], signal } = options;
+  const name = profile.devicetree_name;
+  if (dtb === undefined && name === null) {
+    refuseChanges(profile, options);
+    return undefined;
+  }
   const found = dtb === undefined
-    ? await findDeviceTree(files, profile.devicetree_name, release, { signal })
+    ? await findDeviceTree(files, name!, release, { signal })
     : undefined;
   const from = found?.path ?? dtb!.name;
   const stored = found === undefined

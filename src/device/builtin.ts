@@ -290,6 +290,82 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     }
   },
   {
+    "id": "virtual-phone-arm64",
+    "display_name": "Virtual phone (arm64)",
+    "devicetree_name": null,
+    "match": [
+      {
+        "fastboot": {
+          "vid": 6353,
+          "pid": 53261
+        }
+      }
+    ],
+    "probe": [
+      {
+        "fastboot.getvar": "product",
+        "equals": "virtual-phone-arm64"
+      }
+    ],
+    "boot": {
+      "fastboot_boot": {
+        "android_bootimg": {
+          "header_version": 0,
+          "page_size": 4096,
+          "kernel": {
+            "encoding": "image"
+          },
+          "cmdline_append": "console=ttyAMA0"
+        }
+      }
+    },
+    "stage0": {
+      "kernel_modules": [
+        "usbip_vudc",
+        "virtio_pci",
+        "virtio_net"
+      ]
+    }
+  },
+  {
+    "id": "virtual-phone-x86_64",
+    "display_name": "Virtual phone (x86_64)",
+    "devicetree_name": null,
+    "match": [
+      {
+        "fastboot": {
+          "vid": 6353,
+          "pid": 53261
+        }
+      }
+    ],
+    "probe": [
+      {
+        "fastboot.getvar": "product",
+        "equals": "virtual-phone-x86_64"
+      }
+    ],
+    "boot": {
+      "fastboot_boot": {
+        "android_bootimg": {
+          "header_version": 0,
+          "page_size": 4096,
+          "kernel": {
+            "encoding": "image"
+          },
+          "cmdline_append": "console=ttyS0"
+        }
+      }
+    },
+    "stage0": {
+      "kernel_modules": [
+        "usbip_vudc",
+        "virtio_pci",
+        "virtio_net"
+      ]
+    }
+  },
+  {
     "id": "xiaomi-beryllium-ebbg",
     "display_name": "Xiaomi Poco F1 (EBBG panel)",
     "devicetree_name": "qcom/sdm845-xiaomi-beryllium-ebbg",

@@ -13,7 +13,7 @@ const named = (changes: Partial<DeviceProfile>): DeviceProfile => ({
   ...changes,
 });
 
-test("the pool has the eight phones", () => {
+test("the pool has the eight phones and the virtual ones", () => {
   assert.deepEqual(pool.entries.map(({ profile }) => profile.id), [
     "arrow-db410c",
     "google-sargo",
@@ -21,6 +21,8 @@ test("the pool has the eight phones", () => {
     "oneplus-fajita",
     "samsung-gt510",
     "shift-axolotl",
+    "virtual-phone-arm64",
+    "virtual-phone-x86_64",
     "xiaomi-beryllium-ebbg",
     "xiaomi-beryllium-tianma",
   ]);
@@ -38,7 +40,7 @@ test("createPool() prefers local to channel to built-in", () => {
     origin({ builtin, channel: [channel], local: [local] }),
     "local",
   );
-  assert.equal(createPool({ builtin, local: [local] }).entries.length, 8);
+  assert.equal(createPool({ builtin, local: [local] }).entries.length, 10);
 });
 
 test("createPool() refuses one id in two local files", () => {
@@ -72,7 +74,7 @@ test("candidates() compares both ids", () => {
   assert.deepEqual(ids(candidates(pool, { vid: 0x18d1, pid: 0x4ee0 })), [
     "google-sargo",
   ]);
-  assert.equal(candidates(pool, { vid: 0x18d1, pid: 0xd00d }).length, 7);
+  assert.equal(candidates(pool, { vid: 0x18d1, pid: 0xd00d }).length, 9);
   assert.deepEqual(candidates(pool, { vid: 0xd00d, pid: 0x18d1 }), []);
 });
 

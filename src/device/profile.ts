@@ -90,8 +90,11 @@ export interface DeviceProfile {
   readonly id: string;
   /** For people; `id` when absent. */
   readonly display_name?: string;
-  /** Path of the device tree below the folder of a kernel's device trees, without `.dtb`. */
-  readonly devicetree_name: string;
+  /**
+   * Path of the device tree below the folder of a kernel's device trees, without `.dtb`; null where
+   * the machine brings its own, so that none is sent.
+   */
+  readonly devicetree_name: string | null;
   /** At least one. */
   readonly match: readonly ProfileMatch[];
   /** All must hold; asked in this order. */

@@ -102,7 +102,9 @@ function findBootimgProblems(data: unknown): Finding[] {
       found: second,
     })),
     ...findPageProblems(image, path),
-    ...findLostDtb(image, path),
+    ...(valueAt(data, ["devicetree_name"]) === null
+      ? findNeedlessDtb(image, path)
+      : findLostDtb(image, path)),
     ...findAddressProblems(image, path),
     ...findCmdlineProblems(image, path),
   ];
@@ -138,6 +140,31 @@ function findLostDtb(image: Mapping, path: Path): Finding[] {
       `place for a device tree${
         version < 2 ? "" : ", which it leaves to the phone's flash"
       }, expected ${quote(nearest)}`,
+    found: encoding,
+    expected: nearest,
+    nearest,
+  }];
+}
+
+/** Where no device tree is sent, none can follow the kernel. */
+function findNeedlessDtb(image: Mapping, path: Path): Finding[] {
+  if (image["header_version"] === 2) {
+    return [{
+      code: "profile.wrong-value",
+      path: [...path, "header_version"],
+      reason: "found 2, which demands a device tree, but devicetree_name is " +
+        "null, expected another header version",
+      found: "2",
+    }];
+  }
+  const { encoding } = mapping(image["kernel"]);
+  if (typeof encoding !== "string" || !encoding.endsWith("+dtb")) return [];
+  const nearest = encoding.slice(0, -"+dtb".length);
+  return [{
+    code: "profile.dtb-lost",
+    path: [...path, "kernel", "encoding"],
+    reason: `found ${quote(encoding)}, but devicetree_name is null, so that ` +
+      `no device tree is sent, expected ${quote(nearest)}`,
     found: encoding,
     expected: nearest,
     nearest,

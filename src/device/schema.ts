@@ -26,11 +26,11 @@ const ID = text(
   "Key of the phone: maker and code name, as in oneplus-fajita",
 );
 
-const DEVICETREE_NAME = text(
+const DEVICETREE_NAME = z.nullable(text(
   /^(?!.*\.dtb$)(?:(?!\.\.?(?:\/|$))[A-Za-z0-9._,+-]+\/)*(?!\.\.?$)[A-Za-z0-9._,+-]+$/,
   "a relative path without .dtb, as in qcom/sdm845-oneplus-fajita",
   "Path of the device tree below the kernel's folder of device trees, without .dtb",
-);
+)).check(z.describe("null where the machine brings its own device tree"));
 
 const VARIABLE = text(
   new RegExp(`^[!-~]{1,${MAX_VARIABLE}}$`),

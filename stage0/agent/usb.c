@@ -67,14 +67,22 @@ static uint32_t read_number(int sys, const char *path)
 	return (uint32_t)number;
 }
 
-/* Connects as long as it takes, and tells the emulator who comes: device id and speed. */
-static int plug_in(uint16_t port, uint32_t devid, uint32_t speed)
+/* Tells the emulator who comes, and waits until it lets this one in: that is the plug. */
+static bool is_let_in(int fd, uint32_t devid, uint32_t speed)
 {
 	uint32_t hello[2] = { htonl(devid), htonl(speed) };
+	uint8_t answer;
 
+	return send(fd, hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello &&
+	       recv(fd, &answer, 1, 0) == 1;
+}
+
+/* Connects as long as it takes. */
+static int plug_in(uint16_t port, uint32_t devid, uint32_t speed)
+{
 	for (;;) {
 		int fd = connect_host(port);
-		if (fd >= 0 && send(fd, hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello)
+		if (fd >= 0 && is_let_in(fd, devid, speed))
 			return fd;
 		if (fd >= 0)
 			close(fd);

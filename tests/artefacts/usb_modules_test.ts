@@ -35,6 +35,8 @@ const UNDRIVEN: Readonly<Record<string, RegExp>> = {
 };
 
 for (const { id, devicetree_name, stage0 } of BUILTIN_PROFILES) {
+  // of QEMU, which has no phone's controller
+  if (devicetree_name === null) continue;
   test(
     `the modules of ${id} are those that its device tree asks for`,
     skip,

@@ -104,7 +104,8 @@ async function check(
 interface Row {
   readonly id: string;
   readonly display_name?: string;
-  readonly devicetree_name: string;
+  /** Null where the machine brings its own. */
+  readonly devicetree_name: string | null;
   /** `vid:pid` in hex. */
   readonly usb: readonly string[];
   readonly origin: PooledProfile["origin"];

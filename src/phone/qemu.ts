@@ -1,0 +1,41 @@
+/**
+ * The command line of QEMU for a virtual phone.
+ *
+ * @module
+ */
+
+import type { PhoneMachine } from "./agent.ts";
+
+/** What the machine is made of. */
+export interface QemuOptions {
+  readonly machine: PhoneMachine;
+  /** Path of a kernel as the bootloader starts it. */
+  readonly kernel: string;
+  /** Path of the initramfs. */
+  readonly initrd: string;
+  readonly cmdline: string;
+  /** Memory; default 512. */
+  readonly memoryMiB?: number;
+}
+
+const MACHINES: Readonly<Record<PhoneMachine, readonly string[]>> = {
+  aarch64: ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72"],
+  x86_64: ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max"],
+};
+
+/** Program and arguments. Its standard input and output are the guest's serial console. */
+export function qemuCommand(options: QemuOptions): string[] {
+  const { machine, kernel, initrd, cmdline, memoryMiB = 512 } = options;
+  return [
+    ...MACHINES[machine],
+    "-accel",
+    "tcg",
+    // two take 20 times as long for a small read from ublk, and are slower on a busy host
+    ...["-smp", "1", "-m", String(memoryMiB)],
+    ...["-nodefaults", "-display", "none", "-monitor", "none"],
+    ...["-serial", "stdio", "-no-reboot"],
+    ...["-netdev", "user,id=n0,ipv6=off"],
+    ...["-device", "virtio-net-pci,netdev=n0,romfile="],
+    ...["-kernel", kernel, "-initrd", initrd, "-append", cmdline],
+  ];
+}
