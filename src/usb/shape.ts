@@ -72,6 +72,11 @@ export interface UsbOutTransferResult {
 /**
  * A device. WebUSB cannot cancel a single transfer (WICG/webusb issue 25): `close()` ends all of
  * them. It knows no time-outs either.
+ *
+ * The package `usb` 3.1 differs: every transfer has a last parameter, a time limit of 1 s by default,
+ * so an adapter has to set another one for pipes that may be idle; and `controlTransferOut` fails
+ * without data, so always give some, of length 0 if need be. Our USB/IP device takes options of its
+ * own as last parameter: do not pass one through this shape.
  */
 export interface UsbDevice {
   readonly vendorId: number;
