@@ -4,98 +4,29 @@
  * @module
  */
 
-/** Characters of the console that an error repeats. */
-const KEPT = 3000;
+import type { PhoneConsole } from "../../src/phone/console.ts";
 
-/** A console: everything that was printed so far, and a keyboard. */
-export class PhoneConsole {
-  /** Everything, without carriage returns. */
-  text = "";
-  /** Where the next `waitFor` begins to search. */
-  #at = 0;
-  #over: string | undefined;
-  readonly #waiting = new Set<() => void>();
-  readonly #type: (text: string) => void;
+const POLL_MS = 50;
 
-  /** @param type Types on the console. */
-  constructor(type: (text: string) => void) {
-    this.#type = type;
-  }
-
-  /** Takes what the phone printed. */
-  feed(text: string): void {
-    this.text += text.replaceAll("\r", "");
-    for (const look of [...this.#waiting]) look();
-  }
-
-  /** There will be no more: whoever waits fails. */
-  end(reason: string): void {
-    this.#over ??= reason;
-    for (const look of [...this.#waiting]) look();
-  }
-
-  /** Types a line. */
-  type(line: string): void {
-    this.#type(`${line}\n`);
-  }
-
-  /**
-   * Waits until something is printed behind what was waited for before.
-   *
-   * @returns What matched, and what was printed before it.
-   */
-  waitFor(
-    pattern: RegExp,
-    timeoutMs: number,
-  ): Promise<{ match: RegExpExecArray; before: string }> {
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(look);
-      };
-      const fail = (found: string) => {
-        done();
-        reject(
-          new Error(
-            `Cannot find ${pattern} on the console: ${found}; its last lines:\n${
-              this.text.slice(-KEPT)
-            }`,
-          ),
-        );
-      };
-      const look = () => {
-        const rest = this.text.slice(this.#at);
-        const match = pattern.exec(rest);
-        if (match === null) {
-          if (this.#over !== undefined) fail(this.#over);
-          return;
-        }
-        done();
-        this.#at += match.index + match[0].length;
-        resolve({ match, before: rest.slice(0, match.index) });
-      };
-      const timer = setTimeout(
-        () => fail(`it was not there after ${timeoutMs} ms`),
-        timeoutMs,
-      );
-      this.#waiting.add(look);
-      look();
-    });
-  }
+/** A phone with a keyboard: a machine of `src/adapters/node/qemu.ts`. */
+export interface Talker {
+  readonly console: PhoneConsole;
+  /** Types on the console. */
+  write(text: string): void;
 }
 
 /** The test guest of `tests/support/guest`: its commands are said at the top of `main.c`. */
 export class Guest {
-  readonly console: PhoneConsole;
+  readonly #phone: Talker;
 
-  /** @param console Of a phone that boots the guest's image. */
-  constructor(console: PhoneConsole) {
-    this.console = console;
+  /** @param phone Boots the guest's image. */
+  constructor(phone: Talker) {
+    this.#phone = phone;
   }
 
   /** Waits until the guest takes commands. */
   async ready(timeoutMs = 90_000): Promise<void> {
-    await this.console.waitFor(/^guest: ready .*$/m, timeoutMs);
+    await this.#phone.console.waitFor(/^guest: ready .*$/m, { timeoutMs });
   }
 
   /**
@@ -105,24 +36,35 @@ export class Guest {
    * @throws {Error} with the errno when it failed.
    */
   async run(command: string, timeoutMs = 60_000): Promise<string[]> {
-    const [word] = command.replace(/^& */, "").split(" ");
-    this.console.type(command);
-    if (command.startsWith("&")) return [];
-    return await this.ended(word!, timeoutMs);
+    const start = this.start(command);
+    return await this.ended(command.split(" ")[0]!, start, timeoutMs);
   }
 
-  /** Waits for the end of a command that was started with "&" in front. */
-  async ended(word: string, timeoutMs = 60_000): Promise<string[]> {
-    const { match, before } = await this.console.waitFor(
-      new RegExp(`^guest: (done|failed) ${word}\\b ?(\\w*)$`, "m"),
-      timeoutMs,
-    );
-    const lines = before.split("\n").filter((line) =>
-      line.startsWith("guest: ")
-    ).map((line) => line.slice("guest: ".length).replace(/^\| /, ""));
-    if (match[1] === "done") return lines;
+  /**
+   * Types a command; with "&" in front it runs beside the next ones.
+   *
+   * @returns Where in the console's text it begins.
+   */
+  start(command: string): number {
+    const start = this.#phone.console.text.length;
+    this.#phone.write(`${command}\n`);
+    return start;
+  }
+
+  /** Waits for the end of a command that was started at a place of the console's text. */
+  async ended(
+    word: string,
+    start: number,
+    timeoutMs = 60_000,
+  ): Promise<string[]> {
+    const end = new RegExp(`^guest: (done|failed) ${word}\\b ?(\\w*)\\n`, "m");
+    const match = await findBehind(this.#phone.console, start, end, timeoutMs);
+    const lines = match.before.split("\n")
+      .filter((line) => line.startsWith("guest: "))
+      .map((line) => line.slice("guest: ".length).replace(/^\| /, ""));
+    if (match.groups[0] === "done") return lines;
     throw new Error(
-      `Cannot run "${word}" in the guest: ${match[2]}; it said:\n${
+      `Cannot run "${word}" in the guest: ${match.groups[1]}; it said:\n${
         lines.join("\n")
       }`,
     );
@@ -143,23 +85,47 @@ export class Guest {
   }
 }
 
+/**
+ * Waits for something behind a place of the console's text. Unlike the console's own `waitFor`, several
+ * of these may wait for what comes in any order.
+ */
+async function findBehind(
+  console: PhoneConsole,
+  start: number,
+  pattern: RegExp,
+  timeoutMs: number,
+): Promise<{ before: string; groups: string[] }> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const text = console.text.slice(start);
+    const match = pattern.exec(text);
+    if (match !== null) {
+      return { before: text.slice(0, match.index), groups: match.slice(1) };
+    }
+    if (Date.now() > deadline) {
+      throw new Error(
+        `Cannot find ${pattern} on the console: it was not there after ${timeoutMs} ms; its last lines:\n  ${console.lastLines}`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
 /** A shell of the distribution, on the console, logged in by `systemd.set_credential`. */
 export class Shell {
   #count = 0;
-  readonly console: PhoneConsole;
+  readonly #phone: Talker;
 
-  /** @param console Of a phone that boots a distribution with {@linkcode AUTOLOGIN}. */
-  constructor(console: PhoneConsole) {
-    this.console = console;
+  /** @param phone Boots a distribution with {@linkcode AUTOLOGIN}. */
+  constructor(phone: Talker) {
+    this.#phone = phone;
   }
 
   /** Waits for the prompt of root. */
   async ready(timeoutMs = 240_000): Promise<void> {
-    await this.console.waitFor(/# $/, timeoutMs);
+    await this.#phone.console.waitFor(/root@\S*# /, { timeoutMs });
     // no echo, no colours, no lines cut: what is printed is what commands say
-    await this.run(
-      "stty -echo cols 400; bind 'set enable-bracketed-paste off'; PS1=; TERM=dumb",
-    );
+    await this.run("stty -echo cols 400; PS1=; TERM=dumb; dmesg -n 1");
   }
 
   /**
@@ -171,17 +137,20 @@ export class Shell {
     command: string,
     timeoutMs = 120_000,
   ): Promise<{ code: number; output: string }> {
-    // The echo of what is typed must not look like the end.
+    const { console } = this.#phone;
+    // The echo of what is typed must not look like what it prints.
     const id = ++this.#count;
-    this.console.type(
-      `echo @@b''egin ${id}; ${command}\necho @@e''nd ${id} $?`,
+    this.#phone.write(
+      `echo @@b''egin ${id}; ${command}\necho @@e''nd ${id} $?\n`,
     );
-    await this.console.waitFor(new RegExp(`@@begin ${id}\n`), timeoutMs);
-    const { match, before } = await this.console.waitFor(
-      new RegExp(`@@end ${id} (\\d+)\n`),
+    const begin = await console.waitFor(new RegExp(`@@begin ${id}\n`), {
       timeoutMs,
-    );
-    return { code: Number(match[1]), output: before.trim() };
+    });
+    const end = await console.waitFor(new RegExp(`@@end ${id} (\\d+)\n`), {
+      timeoutMs,
+    });
+    const output = console.text.slice(begin.index + begin[0].length, end.index);
+    return { code: Number(end[1]), output: output.trim() };
   }
 }
 
