@@ -13,6 +13,10 @@ import { CodedError } from "../errors.ts";
  * - `smoo.short-transfer`: a transfer moved fewer bytes than it had to, so the rest of the stream
  *   cannot be told apart. Facts: `pipe`, `found`, `expected`.
  * - `smoo.unknown-payload`: a Write came whose payload has no known or no possible length.
+ * - `smoo.no-interface`: the device has no interface of smoo. Facts: `device`.
+ * - `smoo.open-failed`: the device could not be opened, or its interface not claimed. Facts: `step`,
+ *   `device`.
+ * - `smoo.ambiguous`: several gadgets could be meant. Facts: `found`.
  * - `smoo.stray-messages`: many messages in a row had not the length of a Request.
  */
 export class ServeError extends CodedError {

@@ -207,8 +207,7 @@ class Session {
     for (;;) {
       await wait(this.#plan.limits.heartbeatMs, this.#stop.signal);
       const report = statistics.report(this.#cacheCounts());
-      const seen = report.inFlight +
-        Object.values(report.requests).reduce((a, b) => a + b);
+      const seen = statistics.answered + report.inFlight;
       if (seen === before) continue;
       before = seen;
       this.#emit({ type: "statistics", report });

@@ -69,6 +69,12 @@ export class Statistics {
     return this.#inFlight;
   }
 
+  /** Requests answered since it was made. */
+  get answered(): number {
+    const { read, write, flush, discard } = this.#requests;
+    return read + write + flush + discard;
+  }
+
   /** A request begins. */
   begin(): void {
     this.#inFlight++;
