@@ -17,7 +17,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   format: ["bytes", "wasm", "block", "fs"],
   image: READING,
   fastboot: ["bytes"],
-  usb: ["bytes"],
+  usb: ["bytes", "block"],
   serve: ["bytes", "block", "usb"],
   // a profile that no boot image could be made from is refused when it is read
   device: ["bytes", "format", "usb", "fastboot"],

@@ -17,7 +17,7 @@ export interface ServerFaults {
   readonly chunk?: number;
   /** Changes a reply. */
   readonly mangle?: (reply: Uint8Array, header: DataView) => Uint8Array;
-  /** Waits before a reply. */
+  /** Waits before a reply; those of other endpoints may pass it. */
   readonly delay?: (seqnum: number) => Promise<void>;
 }
 
@@ -36,6 +36,8 @@ export async function serveUrbs(
   const source = new ByteSource(stream.readable);
   const sender = new Sender(stream, options.faults ?? {});
   const urbs = new Map<number, AbortController>();
+  /** The last reply of each endpoint: they keep their order. */
+  const replies = new Map<number, Promise<void>>();
   let reason = "client left";
   try {
     for (;;) {
@@ -79,7 +81,11 @@ export async function serveUrbs(
         : isIn
         ? model.pipes.get(number | 0x80)!.in(length, signal)
         : model.pipes.get(number)!.out(data, signal);
-      answer(seqnum, result);
+      const before = replies.get(number | (isIn ? 0x80 : 0));
+      replies.set(
+        number | (isIn ? 0x80 : 0),
+        answer(seqnum, result, before),
+      );
     }
   } catch (error) {
     reason = String(error);
@@ -89,9 +95,14 @@ export async function serveUrbs(
   for (const urb of urbs.values()) urb.abort();
   return reason;
 
-  async function answer(seqnum: number, result: Promise<ModelResult>) {
+  async function answer(
+    seqnum: number,
+    result: Promise<ModelResult>,
+    before: Promise<void> | undefined,
+  ) {
     const { status, actualLength, data } = await result;
     await options.faults?.delay?.(seqnum);
+    await before;
     // Taken back meanwhile.
     if (!urbs.delete(seqnum)) return;
     await sender.send(reply(3, seqnum, status, actualLength, data))

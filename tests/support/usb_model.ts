@@ -5,7 +5,7 @@
  * @module
  */
 
-import { UsbPipe } from "./usb_pipe.ts";
+import { ModelEndpoint } from "./usb_endpoint.ts";
 
 export interface EndpointSpec {
   /** Bit 7: IN. */
@@ -67,7 +67,7 @@ export class UsbModel {
   /** What the device says, ready to be damaged by a test. */
   readonly descriptors: Map<number, Uint8Array>;
   /** By address. */
-  readonly pipes = new Map<number, UsbPipe>();
+  readonly pipes = new Map<number, ModelEndpoint>();
   /** What was asked, in order: `9:1` is SET_CONFIGURATION(1), with its index when not 0. */
   readonly requests: string[] = [];
   configuration = 0;
@@ -90,7 +90,7 @@ export class UsbModel {
     for (const interfaces of Object.values(spec.configurations)) {
       for (const { endpoints } of interfaces.flat()) {
         for (const { address, packetSize } of endpoints) {
-          this.pipes.set(address, new UsbPipe(packetSize));
+          this.pipes.set(address, new ModelEndpoint(packetSize));
         }
       }
     }

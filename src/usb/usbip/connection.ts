@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../block/abortable.ts";
 import type { UsbDirection } from "../shape.ts";
 import { UsbError } from "../errors.ts";
 import { ByteSink, ByteSource, type ByteStream } from "./stream.ts";
@@ -126,16 +127,16 @@ export class UsbIpConnection {
       setup: urb.setup ?? NO_SETUP,
     });
     return new Promise((resolve, reject) => {
-      const leave = () => this.#unlink(seqnum, signal!.reason);
-      signal?.addEventListener("abort", leave, { once: true });
+      const forget = signal &&
+        onAbort(signal, () => this.#unlink(seqnum, signal.reason));
       this.#pending.set(seqnum, {
         urb,
         resolve: (result) => {
-          signal?.removeEventListener("abort", leave);
+          forget?.();
           resolve(result);
         },
         reject: (error) => {
-          signal?.removeEventListener("abort", leave);
+          forget?.();
           reject(error);
         },
       });

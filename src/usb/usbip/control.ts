@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../block/abortable.ts";
 import { struct, u16, u8 } from "../../bytes/struct.ts";
 import { UsbError } from "../errors.ts";
 import type { UsbControlSetup } from "../shape.ts";
@@ -75,7 +76,7 @@ export async function control(
         { cause: signal!.reason },
       ),
     );
-  signal?.addEventListener("abort", giveUp, { once: true });
+  const forget = signal && onAbort(signal, giveUp);
   const timer = timeoutMs === undefined ? undefined : setTimeout(
     () => connection.close(timeout(setup, timeoutMs)),
     timeoutMs,
@@ -94,7 +95,7 @@ export async function control(
     throw error;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", giveUp);
+    forget?.();
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../block/abortable.ts";
 import { UsbError } from "../errors.ts";
 import {
   DeviceRecord,
@@ -166,8 +167,7 @@ async function exchange<T>(
   writer.closed.catch(() => {});
   let leave!: (reason: unknown) => void;
   const left = new Promise<never>((_, reject) => leave = reject);
-  const abort = () => leave(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+  const forget = signal && onAbort(signal, () => leave(signal.reason));
   const timer = setTimeout(() => leave(late(timeoutMs)), timeoutMs);
   try {
     signal?.throwIfAborted();
@@ -190,7 +190,7 @@ async function exchange<T>(
     throw error instanceof UsbError ? error : broken(error);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
+    forget?.();
     left.catch(() => {});
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../block/abortable.ts";
 import { UsbError } from "../errors.ts";
 import type {
   UsbDirection,
@@ -175,8 +176,7 @@ async function submitTogether(
   if (urbs.length === 1) return await submitInTurn(connection, urbs, signal);
   signal?.throwIfAborted();
   const rest = new AbortController();
-  const leave = () => rest.abort(signal!.reason);
-  signal?.addEventListener("abort", leave, { once: true });
+  const forget = signal && onAbort(signal, () => rest.abort(signal.reason));
   const results = urbs.map((urb) => connection.submit(urb, rest.signal));
   for (const result of results) result.catch(() => {});
   let done = 0;
@@ -191,7 +191,7 @@ async function submitTogether(
     }
     return { status: "ok", done };
   } finally {
-    signal?.removeEventListener("abort", leave);
+    forget?.();
     rest.abort();
   }
 }
