@@ -150,7 +150,8 @@ async function listSources(
         .map((name) => `${general}/${name}`),
     );
   }
-  return sources;
+  // the one file of stdio that threads need
+  return [...sources, `${folder}/src/stdio/ofl.c`];
 }
 
 /** As `tools/mkalltypes.sed` of musl. */

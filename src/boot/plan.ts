@@ -16,6 +16,7 @@ import { injectMac, type MacKind } from "../format/fdt/mac.ts";
 import { applyOverlays } from "../format/fdt/overlay.ts";
 import { encodeKernel, type KernelEncoding } from "../format/kernel/encode.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
+import { builtinStage0 } from "./builtin_stage0.ts";
 import { findDeviceTree, readDeviceTree } from "./device_tree.ts";
 import {
   type AugmentArchive,
@@ -50,7 +51,7 @@ export interface GivenFile {
 
 /** What a plan is made from, besides image and profile. */
 export interface PlanOptions extends ReadOptions {
-  /** The program that becomes `/init`; may be absent when an archive of `augments` brings one. */
+  /** The program that becomes `/init`; the one built in when absent. */
   readonly stage0?: GivenFile;
   /** Taken instead of the image's device tree. */
   readonly dtb?: GivenFile;
@@ -95,7 +96,7 @@ export interface PlannedDeviceTree {
 export interface BootParts {
   /** The phone's. */
   readonly profile: DeviceProfile;
-  /** Name of the program that was given to become `/init`. */
+  /** Name of the program that was given to become `/init`; absent for the one built in. */
   readonly stage0?: string;
   /** What the kernel runs on. */
   readonly machine: Machine;
@@ -224,7 +225,7 @@ export async function planParts(
     machine,
     settings: cmdline.settings,
     modules: { release: kernel.release, load: moduleFiles },
-    ...given("stage0", stage0?.bytes),
+    stage0: stage0?.bytes ?? await builtinStage0(machine),
     ...given("augments", options.augments),
     ...given("compression", bootimg.initrd?.compress),
   });

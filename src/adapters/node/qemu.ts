@@ -118,8 +118,8 @@ async function launch(
     machine,
     kernel,
     initrd,
-    // a kernel that panics ends the machine
-    cmdline: `${options.cmdline} ${AGENT_RDINIT} panic=-1`.trim(),
+    // before all else, what is behind a "--" is for init; a kernel that panics ends the machine
+    cmdline: `${AGENT_RDINIT} panic=-1 ${options.cmdline}`.trim(),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
   });
   const limit = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
