@@ -108,6 +108,7 @@ ssize_t step(const char *what, ssize_t result)
 {
 	if (result < 0)
 		fail(what, (int)result);
+	log_line(LOG_DEBUG, "done: %s", what);
 	/* What an earlier step noted and survived is not about the next one. */
 	object[0] = '\0';
 	look_at = NULL;

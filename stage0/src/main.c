@@ -77,18 +77,22 @@ static int open_standard_files(void)
 	return 0;
 }
 
-/* Without this the kernel drops lines that come in quick succession. */
+/* Without this the kernel drops lines that come in quick succession. It wants a line end. */
 static void lift_log_limit(void)
 {
 	if (read_text(DEVKMSG_LIMIT, devkmsg_limit, sizeof(devkmsg_limit)) <= 0 ||
-	    write_existing(DEVKMSG_LIMIT, "on") < 0)
+	    write_existing(DEVKMSG_LIMIT, "on\n") < 0)
 		devkmsg_limit[0] = '\0';
 }
 
 static void restore_log_limit(void)
 {
-	if (devkmsg_limit[0])
-		write_existing(DEVKMSG_LIMIT, devkmsg_limit);
+	char text[sizeof(devkmsg_limit) + 1];
+
+	if (!devkmsg_limit[0])
+		return;
+	text_format(text, sizeof(text), "%s\n", devkmsg_limit);
+	write_existing(DEVKMSG_LIMIT, text);
 }
 
 static int read_settings(void)
