@@ -32,24 +32,7 @@ int block_root_check(const struct settings *settings)
 	return result < 0 ? result : check_filesystem(settings->rootfs);
 }
 
-static int mount_lower(const char *type, const char *device)
-{
-	/* A journal cannot be replayed on a read-only device. */
-	const char *options = strcmp(type, "ext4") == 0 ? "noload" : NULL;
-	int result = make_folder(LOWER, 0755);
-
-	if (result < 0)
-		return because(result, NULL, LOWER);
-	result = sys_mount(device, LOWER, type, MS_RDONLY, options);
-	if (result < 0)
-		return because(result,
-			       "see the kernel's lines above: is the first export an image of this "
-			       "kind, and does the kernel know its features?",
-			       "%s as %s", device, type);
-	return 0;
-}
-
-static int mount_upper(void)
+static int make_upper(void)
 {
 	int result;
 
@@ -61,17 +44,37 @@ static int mount_upper(void)
 	return 0;
 }
 
+int block_root_prepare(void)
+{
+	int result = make_upper();
+
+	if (result == 0 && (result = make_folder(LOWER, 0755)) < 0)
+		because(result, NULL, LOWER);
+	if (result == 0 && (result = make_folder(NEW_ROOT, 0755)) < 0)
+		because(result, NULL, NEW_ROOT);
+	return result;
+}
+
+static int mount_lower(const char *type, const char *device)
+{
+	/* A journal cannot be replayed on a read-only device. */
+	const char *options = strcmp(type, "ext4") == 0 ? "noload" : NULL;
+	int result = sys_mount(device, LOWER, type, MS_RDONLY, options);
+
+	if (result < 0)
+		return because(result,
+			       "see the kernel's lines above: is the first export an image of this "
+			       "kind, and does the kernel know its features?",
+			       "%s as %s", device, type);
+	return 0;
+}
+
 int block_root_mount(const struct settings *settings, const char *device)
 {
 	int result = mount_lower(settings->rootfs, device);
 
-	if (result == 0)
-		result = mount_upper();
 	if (result < 0)
 		return result;
-	result = make_folder(NEW_ROOT, 0755);
-	if (result < 0)
-		return because(result, NULL, NEW_ROOT);
 	result = sys_mount("fastboop", NEW_ROOT, "overlay", 0,
 			   "lowerdir=" LOWER ",upperdir=" UPPER "/upper,workdir=" UPPER "/work");
 	return result < 0 ? because(result, "see the kernel's lines above", "overlay on " NEW_ROOT) :

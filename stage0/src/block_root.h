@@ -10,7 +10,10 @@
 /* Refuses before anybody waits for a host: 0 when the kernel has what block_root_mount() mounts. */
 int block_root_check(const struct settings *settings);
 
-/* Mounts the device on /lower, memory on /upper, and both as one on NEW_ROOT. */
+/* Makes all that does not need the device: memory on /upper, and the folders. */
+int block_root_prepare(void);
+
+/* Mounts the device on /lower, and it with /upper on NEW_ROOT. */
 int block_root_mount(const struct settings *settings, const char *device);
 
 #endif

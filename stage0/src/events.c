@@ -145,6 +145,7 @@ static int take_news(const struct gadget_news *news)
 		progress.ready = true;
 		return 0;
 	case GADGET_HOST:
+		progress.host = true;
 		log_line(LOG_INFO, "a host is there; waiting for what it exports");
 		return 0;
 	case GADGET_EXPORTS:

@@ -9,6 +9,7 @@
 /* What the gadget process has said so far. */
 struct progress {
 	bool ready;	     /* the UDC may be bound */
+	bool host;	     /* one is there */
 	bool online;	     /* the block device of export 0 is there */
 	uint64_t online_ns;  /* when that was heard, CLOCK_BOOTTIME */
 	char device[32];     /* "/dev/ublkb0" */

@@ -210,12 +210,23 @@ static void start_helpers(void)
 		log_line(LOG_WARNING, "the kernel log will not be on the serial console: %e", pid);
 }
 
+/* Takes in what happened since anybody looked: the gadget process may have ended. */
+static int check_gadget(void)
+{
+	int result;
+
+	while ((result = events_wait(0)) == 0)
+		;
+	return result == -ETIMEDOUT ? 0 : result;
+}
+
 static int wait_for_root(void)
 {
-	int result = 0;
+	int result = check_gadget();
 
-	log_line(LOG_INFO,
-		 "waiting for the host: run fastboop on the computer at the other end of the cable");
+	if (result == 0 && !events_progress()->host)
+		log_line(LOG_INFO, "waiting for the host: run fastboop on the computer at the other end "
+				   "of the cable");
 	while (result == 0 && !events_progress()->online)
 		result = events_wait(-1);
 	return result;
@@ -243,14 +254,6 @@ static void free_initramfs(void)
 		log_line(LOG_WARNING, "the initramfs keeps its memory: %e", result);
 	else
 		log_line(LOG_DEBUG, "freed the initramfs: %d files and folders", result);
-}
-
-/* The gadget process may have ended since anybody looked. */
-static int check_gadget(void)
-{
-	int result = events_wait(0);
-
-	return result == -ETIMEDOUT ? 0 : result;
 }
 
 /* Words of the command line that the kernel does not know are for init, as in any boot. */
@@ -306,13 +309,17 @@ int main(int argc, char *argv[], char *envp[])
 	step("wait for the gadget process", wait_for_gadget());
 	step("bind the USB controller", bind_controller());
 	start_helpers();
+
+	/* What needs no host is done while people and computers take their time. */
+	step("make mounts private", sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	free_initramfs();
+	step("prepare the root", block_root_prepare());
+	step("write credentials", credentials_write(&settings));
 	step("wait for the host", wait_for_root());
 
 	step("mount the root", block_root_mount(&settings, events_progress()->device));
 	step("find the root", find_root(&root));
 	step("bind the virtual file systems", switch_root_bind(root));
-	step("make mounts private", sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	free_initramfs();
 	step("switch to the new root", switch_root_enter(NEW_ROOT));
 	if (settings.ostree[0])
 		step("switch to the deployment", ostree_enter(&deployment));
@@ -320,7 +327,6 @@ int main(int argc, char *argv[], char *envp[])
 	if (settings.remove_fstab)
 		step("remove /etc/fstab", system_remove_fstab());
 	step("request units", system_request_units(&settings));
-	step("write credentials", credentials_write(&settings));
 	step("keep the gadget process", check_gadget());
 	fail("start the system", hand_over(argv, envp));
 }
