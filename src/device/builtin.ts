@@ -290,6 +290,45 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
     }
   },
   {
+    "id": "virtual-phone-arm64-superspeed",
+    "display_name": "Virtual phone (arm64, SuperSpeed)",
+    "devicetree_name": null,
+    "match": [
+      {
+        "fastboot": {
+          "vid": 6353,
+          "pid": 53261
+        }
+      }
+    ],
+    "probe": [
+      {
+        "fastboot.getvar": "product",
+        "equals": "virtual-phone-arm64-superspeed"
+      }
+    ],
+    "boot": {
+      "fastboot_boot": {
+        "android_bootimg": {
+          "header_version": 0,
+          "page_size": 4096,
+          "kernel": {
+            "encoding": "image"
+          },
+          "cmdline_append": "console=ttyAMA0"
+        }
+      }
+    },
+    "stage0": {
+      "kernel_modules": [
+        "dummy_hcd",
+        "usbip_host",
+        "virtio_pci",
+        "virtio_net"
+      ]
+    }
+  },
+  {
     "id": "virtual-phone-arm64",
     "display_name": "Virtual phone (arm64)",
     "devicetree_name": null,

@@ -22,6 +22,7 @@ test("the pool has the eight phones and the virtual ones", () => {
     "samsung-gt510",
     "shift-axolotl",
     "virtual-phone-arm64",
+    "virtual-phone-arm64-superspeed",
     "virtual-phone-x86_64",
     "xiaomi-beryllium-ebbg",
     "xiaomi-beryllium-tianma",
@@ -40,7 +41,7 @@ test("createPool() prefers local to channel to built-in", () => {
     origin({ builtin, channel: [channel], local: [local] }),
     "local",
   );
-  assert.equal(createPool({ builtin, local: [local] }).entries.length, 10);
+  assert.equal(createPool({ builtin, local: [local] }).entries.length, 11);
 });
 
 test("createPool() refuses one id in two local files", () => {
@@ -74,7 +75,7 @@ test("candidates() compares both ids", () => {
   assert.deepEqual(ids(candidates(pool, { vid: 0x18d1, pid: 0x4ee0 })), [
     "google-sargo",
   ]);
-  assert.equal(candidates(pool, { vid: 0x18d1, pid: 0xd00d }).length, 9);
+  assert.equal(candidates(pool, { vid: 0x18d1, pid: 0xd00d }).length, 10);
   assert.deepEqual(candidates(pool, { vid: 0xd00d, pid: 0x18d1 }), []);
 });
 

@@ -57,6 +57,8 @@ int main(int argc, char **argv)
 	read_config(&config);
 	load_modules(&config);
 	int sys = open_private("sysfs");
+	if (config.controller == CONTROLLER_DUMMY)
+		keep_drivers_off(sys);
 	pid_t child = fork();
 	if (child < 0)
 		fail("cannot fork: %e", errno);

@@ -46,5 +46,7 @@ int connect_host(uint16_t port);
 /* usb.c: never returns. `sys` is a sysfs. */
 _Noreturn void serve_vudc(int sys, uint16_t port);
 _Noreturn void serve_dummy(int sys, uint16_t port);
+/* The guest is to be the device alone: none of its drivers may take what it plugs in itself. */
+void keep_drivers_off(int sys);
 
 #endif

@@ -139,14 +139,21 @@ static uint32_t speed_of(uint32_t megabits)
 	}
 }
 
+void keep_drivers_off(int sys)
+{
+	int error = write_file(sys, "bus/usb/drivers_autoprobe", "0");
+
+	if (error)
+		fail("cannot keep drivers from the device: %e", error);
+}
+
 void serve_dummy(int sys, uint16_t port)
 {
 	int error;
 
-	/* the guest is to be the device alone: none of its drivers may take it */
-	if ((error = write_file(sys, "bus/usb/drivers_autoprobe", "0")))
-		fail("cannot keep drivers from the device: %e", error);
-	write_file(sys, HOST_DRIVER "match_busid", "add " DUMMY_DEVICE);
+	/* stage0 loads the driver; it may be told a second time */
+	while (write_file(sys, HOST_DRIVER "match_busid", "add " DUMMY_DEVICE) == -ENOENT)
+		sleep_ms(POLL_MS);
 	for (;;) {
 		uint32_t number = read_number(sys, DUMMY "devnum");
 		if (number && read_number(sys, DUMMY "usbip_status") != 1) {

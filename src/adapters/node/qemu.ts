@@ -125,7 +125,12 @@ async function launch(
   const limit = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
   const child = spawn(
     "timeout",
-    [`--kill-after=${GRACE}`, String(limit), ...argv],
+    [
+      ...[`--kill-after=${GRACE}`, String(limit)],
+      // nor outlive the guard, should somebody kill that
+      ...["setpriv", "--pdeathsig", "KILL"],
+      ...argv,
+    ],
     { stdio: ["pipe", "pipe", "pipe"] },
   );
   await started(child);
