@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../src/block/abortable.ts";
 import type { ModelResult } from "./usb_model.ts";
 
 const EPIPE = -32;
@@ -67,12 +68,14 @@ export class ModelEndpoint {
       const one = { length, into: new Uint8Array(length), filled: 0, done };
       if (this.#halted) return this.#finish(one, EPIPE);
       this.#waiting.push(one);
-      signal?.addEventListener("abort", () => {
-        const at = this.#waiting.indexOf(one);
-        if (at < 0) return;
-        this.#waiting.splice(at, 1);
-        this.#finish(one, ECONNRESET);
-      }, { once: true });
+      if (signal) {
+        onAbort(signal, () => {
+          const at = this.#waiting.indexOf(one);
+          if (at < 0) return;
+          this.#waiting.splice(at, 1);
+          this.#finish(one, ECONNRESET);
+        });
+      }
       this.#pump();
     });
   }

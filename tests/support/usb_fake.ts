@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from "../../src/block/abortable.ts";
 import { parseConfiguration } from "../../src/usb/descriptors.ts";
 import { UsbError } from "../../src/usb/errors.ts";
 import { InterfaceTable } from "../../src/usb/usbip/interface_table.ts";
@@ -176,11 +177,8 @@ export class FakeUsbDevice implements UsbDevice {
     }
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const leave = () => reject(signal.reason);
-      signal.addEventListener("abort", leave, { once: true });
-      work.then(resolve, reject).finally(() =>
-        signal.removeEventListener("abort", leave)
-      );
+      const forget = onAbort(signal, () => reject(signal.reason));
+      work.then(resolve, reject).finally(forget);
     });
   }
 }
