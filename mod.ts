@@ -119,3 +119,28 @@ export {
 } from "./src/boot/plan.ts";
 export { type Deployment, openDeployment } from "./src/boot/ostree.ts";
 export { openSubtree } from "./src/fs/subtree.ts";
+export type * from "./src/usb/shape.ts";
+export * from "./src/serve/errors.ts";
+export * from "./src/serve/export_id.ts";
+export type * from "./src/serve/events.ts";
+export { type Sleep } from "./src/serve/link.ts";
+export {
+  type Ident,
+  type Opcode,
+  OPCODES,
+  type Request,
+  type Status,
+} from "./src/serve/messages.ts";
+export {
+  DeviceLog,
+  type DeviceLogEvent,
+  type LogReply,
+} from "./src/serve/device_log.ts";
+export * from "./src/serve/history.ts";
+export * from "./src/serve/statistics.ts";
+export { serveExports } from "./src/serve/host.ts";
+export * from "./src/serve/serve_forever.ts";
+export * from "./src/serve/smoo_source.ts";
+export * from "./src/serve/smoo_interface.ts";
+export type { ControlSetup, SmooTransport } from "./src/serve/transport.ts";
+export * from "./src/serve/usb_transport.ts";

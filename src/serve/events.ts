@@ -42,7 +42,7 @@ export interface WritableReader extends BlockReader {
 export type ServedExport = ReadOnlyExport | WritableExport;
 
 /** What both kinds of exports have. */
-interface ExportCommon {
+export interface ExportCommon {
   /** Of the block device on the phone: bytes, a power of two of 512 to 65536. */
   readonly blockSize: number;
   /** Names it towards the gadget; when absent it is derived from what the reader holds. */
@@ -124,8 +124,8 @@ export type ServeEvent =
     readonly ms: number;
     /** Requests that are still under way. */
     readonly inFlight: number;
-    /** Why a read, write, flush or discard failed. */
-    readonly cause?: unknown;
+    /** Why a read, write, flush or discard failed; nothing when it did not. */
+    readonly cause: unknown;
   }
   /** The gadget asked again for what is being done already: it gets one answer. */
   | { readonly type: "repeated"; readonly request: Request }

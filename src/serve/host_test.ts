@@ -348,6 +348,7 @@ test("reads are answered with their blocks", async () => {
     bytes: 512,
     ms: 0,
     inFlight: 1,
+    cause: undefined,
   });
   assert.equal(events.length, 3);
 });

@@ -6,11 +6,10 @@
 
 import { abortable, onAbort } from "../block/abortable.ts";
 import { ServeError } from "./errors.ts";
-import type { Ident, Response, Status } from "./messages.ts";
+import type { Ident, Status } from "./messages.ts";
 import {
   decodeIdent,
   decodeStatus,
-  encodeResponse,
   IdentLayout,
   MessageLayout,
   StatusLayout,
@@ -107,8 +106,7 @@ export class Link {
   }
 
   /** Sends a Response behind those before. */
-  async respond(response: Response): Promise<void> {
-    const bytes = encodeResponse(response);
+  async respond(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const written = await this.#transfer(
       "interrupt OUT",
       (options) => this.#transport.interruptOut(bytes, options),

@@ -7,6 +7,7 @@ import {
   decodeRequest,
   decodeResponse,
   decodeStatus,
+  encodeAnswer,
   encodeIdent,
   encodeRequest,
   encodeResponse,
@@ -153,6 +154,16 @@ test("Request and Response are as in the reference, both ways", () => {
   const failed = { ...REQUEST, status: 5 };
   assert.deepEqual(encodeResponse(failed), changed(READ, 1, 5));
   assert.deepEqual(decodeResponse(changed(READ, 1, 5)), failed);
+});
+
+test("encodeAnswer() is encodeResponse() of the Request, reserved bytes cleared", () => {
+  const raw = bytes(READ);
+  for (const at of [1, 2, 3, 24, 25, 26, 27]) raw[at] = 255;
+  for (const status of [0, 5, 95, 255]) {
+    const response = encodeResponse({ ...decodeRequest(raw), status });
+    assert.deepEqual(encodeAnswer(raw, status), response);
+  }
+  assert.equal(raw[1], 255);
 });
 
 test("Requests have the opcodes 0 to 3 and the whole range of each number", () => {

@@ -13,7 +13,7 @@ import type { ServeEvent, WritableReader } from "./events.ts";
 import { EINVAL, EIO, EOPNOTSUPP, judge } from "./judge.ts";
 import type { Link } from "./link.ts";
 import type { Request } from "./messages.ts";
-import { decodeRequest, MessageLayout } from "./messages.ts";
+import { decodeRequest, encodeAnswer, MessageLayout } from "./messages.ts";
 import type { Statistics } from "./statistics.ts";
 import { Turns } from "./turns.ts";
 
@@ -35,6 +35,10 @@ export interface OpenExport {
 /** A request between its arrival and the start of its Response. */
 interface Pending {
   readonly request: Request;
+  /** The same as it came. */
+  readonly message: Uint8Array;
+  /** When it came. */
+  readonly at: number;
   superseded: boolean;
 }
 
@@ -105,7 +109,7 @@ export class Pump {
         );
       }
       strays = 0;
-      const room = this.#accept(decodeRequest(bytes), at);
+      const room = this.#accept(bytes, at);
       if (room !== undefined) await room;
     }
   }
@@ -119,8 +123,9 @@ export class Pump {
   }
 
   /** Begins what `request` asks for; what to wait for when there is no room yet. */
-  #accept(request: Request, at: number): Promise<void> | undefined {
+  #accept(message: Uint8Array, at: number): Promise<void> | undefined {
     const { exports, maxRequestBytes } = this.#parts;
+    const request = decodeRequest(message);
     const target = exports.get(request.exportId);
     const verdict = judge(request, target?.record, maxRequestBytes);
     if (verdict.do === "end") {
@@ -147,35 +152,32 @@ export class Pump {
         this.#parts.statistics.drop();
       });
     }
+    const pending = { request, message, at, superseded: false };
     if (verdict.do === "answer") {
       const { status } = verdict;
-      return this.#begin(
-        0,
-        () => this.#answer(request, at, { status, bytes: 0 }),
-      );
+      return this.#begin(0, () => this.#answer(pending, { status, bytes: 0 }));
     }
-    const pending = { request, superseded: false };
     target!.pending.set(request.requestId, pending);
     switch (verdict.do) {
       case "read": {
         const { offset, length } = verdict;
         return this.#begin(
           length,
-          () => this.#read(target!, pending, at, offset, length),
+          () => this.#read(target!, pending, offset, length),
         );
       }
       case "write": {
         const { offset, length } = verdict;
         return this.#begin(
           length,
-          () => this.#write(target!, pending, at, offset, length),
+          () => this.#write(target!, pending, offset, length),
         );
       }
       case "drain": {
         const { length, status } = verdict;
         return this.#begin(0, async () => {
           await this.#payload(() => this.#parts.link.dropPayload(length));
-          await this.#finish(target!, pending, at, { status, bytes: 0 });
+          await this.#finish(target!, pending, { status, bytes: 0 });
         });
       }
       case "discard": {
@@ -184,14 +186,14 @@ export class Pump {
           const outcome = await attempt(
             target!.store?.discard?.(offset, length, this.#options),
           );
-          await this.#finish(target!, pending, at, outcome);
+          await this.#finish(target!, pending, outcome);
         });
       }
       case "flush":
         return this.#begin(0, async () => {
           const flush = target!.store?.flush?.(this.#options);
           const outcome = await attempt(flush ?? Promise.resolve());
-          await this.#finish(target!, pending, at, outcome);
+          await this.#finish(target!, pending, outcome);
         });
     }
   }
@@ -220,7 +222,6 @@ export class Pump {
   async #read(
     target: OpenExport,
     pending: Pending,
-    at: number,
     offset: number,
     length: number,
   ): Promise<void> {
@@ -236,14 +237,13 @@ export class Pump {
       outcome = failure(cause);
     }
     if (this.#parts.signal.aborted) return;
-    await this.#finish(target, pending, at, outcome, payload);
+    await this.#finish(target, pending, outcome, payload);
     this.#pool.give(payload);
   }
 
   async #write(
     target: OpenExport,
     pending: Pending,
-    at: number,
     offset: number,
     length: number,
   ): Promise<void> {
@@ -254,14 +254,13 @@ export class Pump {
     );
     if (outcome.status === 0) outcome = { status: 0, bytes: length };
     this.#pool.give(payload);
-    await this.#finish(target, pending, at, outcome, undefined, length);
+    await this.#finish(target, pending, outcome, undefined, length);
   }
 
   /** Answers unless another request has the id by now. */
   async #finish(
     target: OpenExport,
     pending: Pending,
-    at: number,
     outcome: Outcome,
     payload?: Uint8Array<ArrayBuffer>,
     held = payload?.length ?? 0,
@@ -273,7 +272,7 @@ export class Pump {
     }
     // From here on the gadget may use the id again.
     target.pending.delete(pending.request.requestId);
-    await this.#answer(pending.request, at, outcome, payload, held);
+    await this.#answer(pending, outcome, payload, held);
   }
 
   /**
@@ -281,15 +280,14 @@ export class Pump {
    * calls, so payloads lie in the order of their Responses.
    */
   async #answer(
-    request: Request,
-    at: number,
+    { request, message, at }: Pending,
     outcome: Outcome,
     payload?: Uint8Array<ArrayBuffer>,
     held = 0,
   ): Promise<void> {
     const { link, statistics, now, emit, fail } = this.#parts;
-    const { status, bytes } = outcome;
-    const responded = link.respond({ ...request, status });
+    const { status, bytes, cause } = outcome;
+    const responded = link.respond(encodeAnswer(message, status));
     if (payload !== undefined && status === 0) {
       const sent = link.sendPayload(payload);
       // Seen at once, though the other may never end.
@@ -301,7 +299,7 @@ export class Pump {
     const ms = now() - at;
     statistics.end(request.opcode, status, bytes, ms);
     const { inFlight } = statistics;
-    emit({ type: "answered", request, ...outcome, ms, inFlight });
+    emit({ type: "answered", request, status, bytes, ms, inFlight, cause });
   }
 
   /** Takes the payload of a Write behind those before. Once one fails, all that follow do. */

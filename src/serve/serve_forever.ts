@@ -54,8 +54,11 @@ export type ServeForeverEvent =
 
 /** How a device calls itself. */
 export interface DeviceName {
+  /** idVendor. */
   readonly vendorId: number;
+  /** idProduct. */
   readonly productId: number;
+  /** The text of iSerialNumber. */
   readonly serialNumber: string | undefined;
 }
 

@@ -4,14 +4,13 @@
  * @module
  */
 
-import type {
-  UsbAlternateInterface,
-  UsbDevice,
-  UsbEndpoint,
-} from "../usb/shape.ts";
+import { findInterface } from "../usb/find.ts";
+import type { UsbDevice, UsbEndpoint } from "../usb/shape.ts";
 
-/** Class, subclass and protocol: that of smoo, and that of fastboot, which a gadget may mimic. */
-const TRIPLES = [[0xff, 0x53, 0x4d], [0xff, 0x42, 0x03]] as const;
+/** Class, subclass and protocol of smoo. */
+const SMOO = [0xff, 0x53, 0x4d] as const;
+/** Those of fastboot, which a gadget may mimic. */
+const FASTBOOT = [0xff, 0x42, 0x03] as const;
 
 /** The interface of smoo of a device. */
 export interface SmooInterface {
@@ -46,43 +45,22 @@ export interface SmooInterface {
 export function findSmooInterface(
   device: UsbDevice,
 ): SmooInterface | undefined {
-  for (const { configurationValue, interfaces } of device.configurations) {
-    for (const { interfaceNumber, alternates } of interfaces) {
-      for (const alternate of alternates) {
-        const endpoints = smooEndpoints(alternate);
-        if (endpoints === undefined) continue;
-        return {
-          configurationValue,
-          interfaceNumber,
-          alternateSetting: alternate.alternateSetting,
-          mimicsFastboot: alternate.interfaceSubclass === TRIPLES[1][1],
-          endpoints,
-        };
-      }
-    }
-  }
-  return undefined;
-}
-
-function smooEndpoints(
-  alternate: UsbAlternateInterface,
-): SmooInterface["endpoints"] | undefined {
-  const triple = [
-    alternate.interfaceClass,
-    alternate.interfaceSubclass,
-    alternate.interfaceProtocol,
-  ];
-  if (!TRIPLES.some((known) => known.every((id, i) => id === triple[i]))) {
-    return undefined;
-  }
-  const find = (type: UsbEndpoint["type"], direction: "in" | "out") =>
-    alternate.endpoints.find((one) =>
-      one.type === type && one.direction === direction
-    );
-  const interruptIn = find("interrupt", "in");
-  const interruptOut = find("interrupt", "out");
-  const bulkIn = find("bulk", "in");
-  const bulkOut = find("bulk", "out");
-  if (!interruptIn || !interruptOut || !bulkIn || !bulkOut) return undefined;
-  return { interruptIn, interruptOut, bulkIn, bulkOut };
+  const found = findInterface(device, {
+    triples: [SMOO, FASTBOOT],
+    endpoints: ["interrupt-in", "interrupt-out", "bulk-in", "bulk-out"],
+  });
+  if (found === undefined) return undefined;
+  const { configuration, alternate, endpoints } = found;
+  return {
+    configurationValue: configuration.configurationValue,
+    interfaceNumber: found.interface.interfaceNumber,
+    alternateSetting: alternate.alternateSetting,
+    mimicsFastboot: alternate.interfaceSubclass === FASTBOOT[1],
+    endpoints: {
+      interruptIn: endpoints["interrupt-in"],
+      interruptOut: endpoints["interrupt-out"],
+      bulkIn: endpoints["bulk-in"],
+      bulkOut: endpoints["bulk-out"],
+    },
+  };
 }

@@ -223,7 +223,7 @@ export class SmooGadget implements SmooFunction {
   }
 
   get #interfaceNumber(): number | undefined {
-    return this.device?.configurations[0]!.interfaces[0]!.interfaceNumber;
+    return this.device?.configurations[0]?.interfaces[0]?.interfaceNumber;
   }
 
   #readLog(wanted: number, length: number): Uint8Array {
