@@ -128,6 +128,11 @@ export class Shell {
     await this.run("stty -echo cols 400; PS1=; TERM=dumb; dmesg -n 1");
   }
 
+  /** Types a command whose end is not waited for. */
+  type(command: string): void {
+    this.#phone.write(`${command}\n`);
+  }
+
   /**
    * Runs a command.
    *
@@ -160,6 +165,8 @@ export const AUTOLOGIN =
 
 /** Leaves out of the boot what takes long in an emulator and is not what is tested. */
 export const QUICK = [
-  "quiet systemd.show_status=1 systemd.condition_needs_update=0",
+  "quiet systemd.show_status=error systemd.condition_needs_update=0",
+  // an emulator on a busy machine is no reason to give up
+  "systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600",
   "systemd.mask=getty-static.service systemd.mask=getty@tty1.service",
 ].join(" ");

@@ -121,7 +121,14 @@ async function planPhone(boot: PhoneBoot): Promise<BootPlan> {
 /** The same files, said to be in another file system. */
 function asKind(files: FileSystem, kind: string | undefined): FileSystem {
   if (kind === undefined) return files;
-  return Object.create(files, { kind: { value: kind } });
+  return new Proxy(files, {
+    get(target, name) {
+      if (name === "kind") return kind;
+      // its methods know the object itself only
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 function pick<T, Key extends keyof T>(from: T, ...keys: Key[]): Pick<T, Key> {

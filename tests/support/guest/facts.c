@@ -199,8 +199,9 @@ int do_log(int count, char **words)
 
 int do_device(int count, char **words)
 {
+	static const char zeros[512];
 	uint64_t size = 0;
-	int read_only = -1, fd, to_write;
+	int read_only = -1, fd, error = 0;
 
 	if (count != 2)
 		return EINVAL;
@@ -210,10 +211,13 @@ int do_device(int count, char **words)
 	ioctl(fd, BLKGETSIZE64, &size);
 	ioctl(fd, BLKROGET, &read_only);
 	close(fd);
-	to_write = open(words[1], O_WRONLY | O_CLOEXEC);
-	say("device %s size=%llu read_only=%d to_write=%s", words[1], (unsigned long long)size,
-	    read_only, to_write < 0 ? strerrorname_np(errno) : "ok");
-	if (to_write >= 0)
-		close(to_write);
+	/* opening a read-only device to write is no error, writing to it is */
+	fd = open(words[1], O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, zeros, sizeof(zeros), 0) < 0 || fsync(fd) < 0)
+		error = errno;
+	if (fd >= 0)
+		close(fd);
+	say("device %s size=%llu read_only=%d write=%s", words[1], (unsigned long long)size,
+	    read_only, error == 0 ? "ok" : strerrorname_np(error));
 	return 0;
 }

@@ -10,7 +10,7 @@
  *     sha PATH…                      SHA-256, as sha256sum prints it
  *     ps                             processes whose command line begins with "@", with their memory
  *     log [WORD]                     lines of the kernel's log, of those with WORD in them
- *     device PATH                    size and read-only flag of a block device, opening it to write
+ *     device PATH                    size and read-only flag of a block device; writes zeros to it
  *     readers THREADS READS PATH [MOST_KIB]
  *                                    random O_DIRECT reads, each compared with the pattern
  *     read PATH OFFSET KIB           one O_DIRECT read, compared with the pattern
