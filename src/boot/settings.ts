@@ -4,68 +4,28 @@
  * @module
  */
 
-import { FormatError } from "../errors.ts";
 import { checkCmdline, type CmdlineLimits, parseCmdline } from "./cmdline.ts";
+import {
+  checkSetting,
+  isSettingKey,
+  type SettingKey,
+} from "./setting_values.ts";
 
-type Kind = "flag" | "count" | "id" | "word" | "text";
+export {
+  isSettingOn,
+  SETTING_KEYS,
+  type SettingKey,
+} from "./setting_values.ts";
 
-const KINDS: Readonly<Record<SettingKey, Kind>> = {
-  "ostree": "text",
-  "stage0.fb": "flag",
-  "stage0.serial": "text",
-  "stage0.yeetfstab": "flag",
-  "stage0.rootfs": "word",
-  "smoo.acm": "flag",
-  "smoo.break": "flag",
-  "smoo.queue_count": "count",
-  "smoo.queue_depth": "count",
-  "smoo.queue_size": "count",
-  "smoo.max_io_bytes": "count",
-  "smoo.max_io": "count",
-  "smoo.vendor": "id",
-  "smoo.vendor_id": "id",
-  "smoo.product": "id",
-  "smoo.product_id": "id",
-  "smoo.mimic_fastboot": "flag",
-  "smoo.log": "text",
-  "firstboot.locale": "text",
-  "firstboot.locale-messages": "text",
-  "firstboot.keymap": "text",
-  "firstboot.timezone": "text",
-};
-
-/** Name of a setting, and of its file below `etc/stage0`. */
-export type SettingKey =
-  | "ostree"
-  | `stage0.${"fb" | "serial" | "yeetfstab" | "rootfs"}`
-  | `smoo.${
-    | "acm"
-    | "break"
-    | "queue_count"
-    | "queue_depth"
-    | "queue_size"
-    | "max_io_bytes"
-    | "max_io"
-    | "vendor"
-    | "vendor_id"
-    | "product"
-    | "product_id"
-    | "mimic_fastboot"
-    | "log"}`
-  | `firstboot.${"locale" | "locale-messages" | "keymap" | "timezone"}`;
 /** Settings by name, in the order of their files. */
 export type Settings = ReadonlyMap<SettingKey, string>;
-
-/** All settings that stage0 knows. */
-export const SETTING_KEYS: readonly SettingKey[] = Object.keys(
-  KINDS,
-) as SettingKey[];
 
 /** Words that mean `=1` when they stand alone. */
 const BARE: ReadonlySet<string> = new Set<SettingKey>([
   "stage0.fb",
   "stage0.yeetfstab",
   "smoo.acm",
+  "smoo.break",
   "smoo.mimic_fastboot",
 ]);
 /** Two names of one setting: the later word counts, whichever it uses. */
@@ -79,23 +39,6 @@ const OTHER_NAME: ReadonlyMap<SettingKey, SettingKey> = new Map(
 );
 const CREDENTIAL = /^(firstboot\.[^:]+):(.*)$/s;
 
-const EXPECTED: Readonly<Record<Kind, readonly [RegExp, string]>> = {
-  flag: [
-    /^(1|true|yes|on|0|false|no|off)$/,
-    "1, true, yes, on, 0, false, no or off",
-  ],
-  count: [/^[1-9][0-9]{0,9}$/, "a whole number from 1 on"],
-  id: [/^(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5})$/, "0x0000 to 0xffff"],
-  word: [/^[a-z0-9_-]+$/, "lower-case letters and digits"],
-  // deno-lint-ignore no-control-regex
-  text: [/^[^\x00-\x1f\x7f]+$/, "text without control characters"],
-};
-
-/** Tells whether stage0 takes a flag's value as yes. */
-export function isSettingOn(value: string | undefined): boolean {
-  return value !== undefined && /^(1|true|yes|on)$/.test(value);
-}
-
 function put(
   settings: Map<SettingKey, string>,
   key: SettingKey,
@@ -104,28 +47,6 @@ function put(
   const other = OTHER_NAME.get(key);
   if (other !== undefined) settings.delete(other);
   settings.set(key, value);
-}
-
-function isKey(name: string): name is SettingKey {
-  return Object.hasOwn(KINDS, name);
-}
-
-/**
- * Refuses a value that stage0 would not take, before a phone is asked.
- *
- * @throws {FormatError} `settings.bad-value`
- */
-function check(key: SettingKey, value: string): string {
-  const kind = KINDS[key];
-  const [pattern, expected] = EXPECTED[kind];
-  if (
-    pattern.test(value) && !(kind === "id" && Number(value) > 0xffff)
-  ) return value;
-  throw new FormatError(
-    "settings.bad-value",
-    `Cannot set ${key}: found ${JSON.stringify(value)}, expected ${expected}`,
-    { facts: { key, value } },
-  );
 }
 
 /** A command line, split into what is for stage0 and what is for the kernel. */
@@ -140,7 +61,8 @@ export interface SplitCmdline {
  * Takes the words that are settings out of a command line: `key=value`, some keys alone for `=1`, and
  * `systemd.set_credential=firstboot.…:value`. What follows a `--` is for init and stays.
  *
- * @throws {FormatError} `cmdline.bad-character`, `cmdline.open-quote`, `settings.bad-value`
+ * @throws {FormatError} `cmdline.bad-character`, `cmdline.open-quote`, `settings.bad-value`,
+ * `settings.no-shell`
  *
  * @example
  * ```ts
@@ -159,7 +81,7 @@ export function splitCmdline(text: string): SplitCmdline {
     forInit ||= word === "--";
     const found = forInit ? undefined : asSetting(name, value);
     if (found === undefined) words.push(word);
-    else if (found[1] !== "") put(settings, found[0], check(...found));
+    else if (found[1] !== "") put(settings, found[0], checkSetting(...found));
   }
   return { settings, words };
 }
@@ -169,12 +91,12 @@ function asSetting(
   value: string | undefined,
 ): [SettingKey, string] | undefined {
   if (value === undefined) {
-    return isKey(name) && BARE.has(name) ? [name, "1"] : undefined;
+    return isSettingKey(name) && BARE.has(name) ? [name, "1"] : undefined;
   }
-  if (isKey(name)) return [name, value];
+  if (isSettingKey(name)) return [name, value];
   if (name !== "systemd.set_credential") return undefined;
   const [, key = "", rest = ""] = CREDENTIAL.exec(value) ?? [];
-  return isKey(key) ? [key, rest] : undefined;
+  return isSettingKey(key) ? [key, rest] : undefined;
 }
 
 /** What a person's own system says, for the first boot of another. Empty ones are left out. */
@@ -243,7 +165,7 @@ const DEFAULT_MAX_IO_BYTES = 1 << 20;
  * {@linkcode splitCmdline}; then the root's file system.
  *
  * @throws {FormatError} `cmdline.too-long`, `cmdline.bad-character`, `cmdline.open-quote`,
- * `settings.bad-value`
+ * `settings.bad-value`, `settings.no-shell`
  */
 export function composeCmdline(
   parts: CmdlineParts,
@@ -252,7 +174,7 @@ export function composeCmdline(
   const settings = new Map<SettingKey, string>();
   const set = (key: SettingKey, value: string | undefined) => {
     if (value !== undefined && value !== "") {
-      settings.set(key, check(key, value));
+      settings.set(key, checkSetting(key, value));
     }
   };
   if (parts.serialConsole === true) set("smoo.acm", "1");

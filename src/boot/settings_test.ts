@@ -8,23 +8,23 @@ const LIMITS = { machine: "aarch64", headerVersion: 2 } as const;
 test("splitCmdline() takes settings out and leaves all else in its order", () => {
   const { settings, words } = splitCmdline(
     'console=ttyMSM0 smoo.acm stage0.fb=0 x="smoo.acm=1 y" smoo.queue_depth=8 ' +
-      'smoo.log="debug, usb=trace" systemd.set_credential=firstboot.keymap:de ' +
+      'smoo.log="debug" systemd.set_credential=firstboot.keymap:de ' +
       "systemd.set_credential=passwd:x systemd.set_credential=firstboot.bad:1 " +
-      "firstboot.locale= smoo.break smoo.queue_depth=9 stage0.unknown=1 -- smoo.acm=0",
+      "firstboot.locale= smoo.break=0 smoo.queue_depth=9 stage0.unknown=1 -- smoo.acm=0",
   );
   assert.deepEqual([...settings], [
     ["smoo.acm", "1"],
     ["stage0.fb", "0"],
     ["smoo.queue_depth", "9"],
-    ["smoo.log", "debug, usb=trace"],
+    ["smoo.log", "debug"],
     ["firstboot.keymap", "de"],
+    ["smoo.break", "0"],
   ]);
   assert.deepEqual(words, [
     "console=ttyMSM0",
     'x="smoo.acm=1 y"',
     "systemd.set_credential=passwd:x",
     "systemd.set_credential=firstboot.bad:1",
-    "smoo.break",
     "stage0.unknown=1",
     "--",
     "smoo.acm=0",
@@ -34,11 +34,19 @@ test("splitCmdline() takes settings out and leaves all else in its order", () =>
 test("splitCmdline() refuses values that stage0 would not take", () => {
   const cases: [string, RegExp][] = [
     ["smoo.acm=maybe", /Cannot set smoo\.acm: found "maybe", expected 1, true/],
-    ["smoo.queue_count=0", /expected a whole number from 1 on/],
+    ["smoo.queue_count=0", /expected a whole number from 1 to 16/],
+    ["smoo.queue_count=17", /expected a whole number from 1 to 16/],
     ["smoo.queue_depth=8k", /found "8k"/],
+    ["smoo.queue_size=1025", /expected a whole number from 1 to 1024/],
+    ["smoo.max_io_bytes=5000", /a multiple of 4096 from 4096 to 33554432/],
+    ["smoo.max_io=33558528", /a multiple of 4096 from 4096 to 33554432/],
+    ["smoo.log=debug,usb=trace", /expected error, warn, info, debug or trace/],
+    ["stage0.failure=shell", /panic, reboot, bootloader, poweroff or wait/],
+    ["stage0.failure_delay=3601", /expected a whole number from 0 to 3600/],
+    [`stage0.serial=${"ä".repeat(512)}`, /text of at most 1023 bytes/],
     ["smoo.vendor=0x10000", /expected 0x0000 to 0xffff/],
     ["smoo.product_id=65536", /expected 0x0000 to 0xffff/],
-    ["stage0.rootfs=../x", /expected lower-case/],
+    ["stage0.rootfs=../x", /expected erofs, ext4 or squashfs/],
   ];
   for (const [text, message] of cases) {
     assert.throws(
@@ -47,7 +55,22 @@ test("splitCmdline() refuses values that stage0 would not take", () => {
         isCoded(error, "settings.bad-value") && message.test(error.message),
     );
   }
-  splitCmdline("smoo.vendor=65535 smoo.product=0xFFFF stage0.rootfs=squashfs");
+  splitCmdline(
+    "smoo.vendor=65535 smoo.product=0xFFFF stage0.rootfs=squashfs " +
+      "smoo.max_io=33554432 stage0.failure=wait stage0.failure_delay=0",
+  );
+});
+
+test("splitCmdline() refuses to ask for a shell, which stage0 does not have", () => {
+  for (const text of ["smoo.break=1", "smoo.break", "smoo.break=on"]) {
+    assert.throws(
+      () => splitCmdline(text),
+      (error) => isCoded(error, "settings.no-shell"),
+      text,
+    );
+  }
+  const { settings } = splitCmdline("smoo.break=off");
+  assert.equal(settings.get("smoo.break"), "off");
 });
 
 test("composeCmdline() puts parts and settings in the documented order", () => {
@@ -137,11 +160,11 @@ test("composeCmdline() lets the later of two names of a setting win", () => {
     productId: 0xd00d,
     user: [
       "smoo.vendor_id=0x1d6b smoo.queue_size=4 smoo.max_io_bytes=4096",
-      "smoo.product_id=1 smoo.product=2 smoo.queue_depth=8 smoo.max_io=512",
+      "smoo.product_id=1 smoo.product=2 smoo.queue_depth=8 smoo.max_io=8192",
     ],
   }, LIMITS);
   assert.deepEqual(Object.fromEntries(settings), {
-    "smoo.max_io": "512",
+    "smoo.max_io": "8192",
     "smoo.product": "2",
     "smoo.queue_depth": "8",
     "smoo.vendor_id": "0x1d6b",
