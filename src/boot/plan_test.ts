@@ -21,6 +21,7 @@ import { MemorySource } from "../fs/memory_source.ts";
 import { withPaths } from "../fs/open_paths.ts";
 import { gunzip, gzip } from "../wasm/codecs.ts";
 import { planBoot, type PlanOptions } from "./plan.ts";
+import { builtinStage0 } from "./builtin_stage0.ts";
 
 const FOLDER = `/usr/lib/modules/${MADE_RELEASE}`;
 const TREES = `/usr/lib/linux-image-${MADE_RELEASE}`;
@@ -393,6 +394,37 @@ test("planBoot() refuses device trees for a kernel that takes none", async () =>
       /Cannot use "my\.dtb" with kernel ".*": it is for x86_64/,
     );
   }
+});
+
+test("planBoot() takes the stage0 built in when it is given none", async () => {
+  const { bytes, stage0 } = await planBoot(image(), profile());
+  assert.equal(stage0, undefined);
+  const entries = await readCpio(parseBootImage(bytes).ramdisk, {
+    maxSize: 1 << 20,
+  });
+  const init = entries.find(({ path }) => path === "init");
+  assert.ok(init?.type === "file");
+  assert.deepEqual(init.data, await builtinStage0("aarch64"));
+});
+
+test("planBoot() sends no device tree where the machine brings its own", async () => {
+  const virtual = {
+    ...profile({ header_version: 0 }),
+    devicetree_name: null,
+  };
+  const plan = await planBoot(image(), virtual, OPTIONS);
+  assert.equal(plan.deviceTree, undefined);
+  const { dtb, kernel } = parseBootImage(plan.bytes);
+  assert.equal(dtb.length, 0);
+  assert.deepEqual(await gunzip(kernel, { maxSize: 1 << 20 }), madeImage());
+  const overlay = { name: "my.dtbo", bytes: DTB as Uint8Array<ArrayBuffer> };
+  assert.match(
+    await refused(
+      "plan.no-device-tree",
+      planBoot(image(), virtual, { ...OPTIONS, overlays: [overlay] }),
+    ),
+    /Cannot apply "my\.dtbo" to the device tree of "made-phone"/,
+  );
 });
 
 test("planBoot() rejects with the reason of its signal", async () => {

@@ -117,14 +117,6 @@ async function readGiven(
   signal: AbortSignal,
 ): Promise<PlanOptions> {
   const stage0 = command.stage0 ?? process.env["FASTBOOP_STAGE0_PATH"];
-  if (
-    (stage0 === undefined || stage0 === "") && command.augments.length === 0
-  ) {
-    throw new UsageError(
-      "Missing --stage0 FILE, the program that becomes /init",
-      command.kind,
-    );
-  }
   const read = (path: string) => readFile(path, { signal });
   const readAll = (paths: readonly string[]) => Promise.all(paths.map(read));
   return {

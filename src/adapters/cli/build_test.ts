@@ -32,7 +32,6 @@ test("fastboop boot and stage0 say what is missing, and exit with 2", async () =
   const wrong: [args: string[], message: RegExp][] = [
     [["boot", EMPTY], /Missing --device-profile ID\nSee "fastboop help boot"/],
     [["boot", EMPTY, ...PHONE], /Missing -o FILE/],
-    [["boot", EMPTY, ...PHONE, "-o", "x"], /Missing --stage0 FILE/],
     [["boot", EMPTY, ...PHONE, "-o"], /Option "--output" needs a value/],
     [
       ["boot", EMPTY, ...PHONE, "-o", "x", "--dtb="],

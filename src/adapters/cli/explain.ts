@@ -97,7 +97,7 @@ function partRows(parts: BootParts): Row[] {
     ...given.map(({ path, source, size }) =>
       row(
         `/${path}`,
-        source === "stage0" ? parts.stage0 ?? source : source,
+        source === "stage0" ? parts.stage0 ?? "built in" : source,
         "",
         size,
         size,

@@ -23,8 +23,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 const BUILD_OPTIONS =
   `  --device-profile ID   the phone: see fastboop devpro list
-  --stage0 FILE         the program that becomes /init, a static ELF; by default that of the
-                        environment's FASTBOOP_STAGE0_PATH
+  --stage0 FILE         the program that becomes /init, a static ELF, instead of the one built in;
+                        by default that of the environment's FASTBOOP_STAGE0_PATH
   --require-module NAME load this kernel module too, after those of stage0 and the profile
   --dtb FILE            take this device tree instead of the image's
   --dtbo FILE           apply this overlay to the device tree
