@@ -139,6 +139,8 @@ const PACKAGES = [
   "lz4",
   "mkbootimg",
   "qemu-system-arm",
+  "qemu-system-x86",
+  "usbip",
   "xz-utils",
   "zstd",
 ];
