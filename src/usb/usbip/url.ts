@@ -29,8 +29,9 @@ export interface UsbIpAddress {
  * ```
  */
 export function parseUsbIpUrl(text: string): UsbIpAddress {
-  const parts = /^usbip:\/\/(?:\[([^\]]+)\]|([^/:[\]]+))(?::(\d+))?\/?([^/]*)$/
-    .exec(text);
+  const parts =
+    /^usbip:\/\/(?:\[([^\]]+)\]|([^/:[\]]+))(?::(\d+))?(?:\/([^/]*))?$/
+      .exec(text);
   const port = parts?.[3] === undefined ? USBIP_PORT : Number(parts[3]);
   if (!parts || port < 1 || port > 65535) {
     throw new TypeError(
