@@ -150,7 +150,6 @@ async function launch(
   const exited = new Promise<number | null>((resolve) => {
     child.once("close", (code) => {
       console.end();
-      listener.close();
       ended.abort(
         new Error(
           `Cannot use the virtual phone: ${argv[0]} ended with ${
@@ -158,6 +157,7 @@ async function launch(
           }; its last lines:\n  ${console.lastLines}`,
         ),
       );
+      listener.close();
       rm(folder, { recursive: true, force: true }).then(() => resolve(code));
     });
   });
