@@ -249,33 +249,3 @@ test("each failed read is an event, good ones only when they are wanted", async 
     gadget.unplug();
   }
 });
-
-test("smooSource() finds the phone that is meant, or says that it cannot", async () => {
-  const bus = new FakeBus();
-  const one = new SmooGadget().plug({ serialNumber: "A" });
-  const two = new SmooGadget().plug({
-    serialNumber: "B",
-    triple: [0xff, 0x42, 0x03],
-  });
-  const other = new SmooGadget().plug({ triple: [8, 6, 0x50] });
-  const broken = {
-    ...other,
-    get configurations(): never {
-      throw new Error("no descriptors");
-    },
-  };
-  bus.devices = [broken as never, other, one, two];
-  const find = (filter: object) => smooSource(bus, filter).find({});
-  await assert.rejects(find({}), (error) => {
-    assert.ok(isCoded(error, "smoo.ambiguous"));
-    assert.match(error.message, /found 2 .* "A", "B", expected one/);
-    return true;
-  });
-  assert.equal(await find({ serialNumber: "A" }), one);
-  assert.equal(await find({ serialNumber: "B" }), two);
-  assert.equal(await find({ serialNumber: "C" }), undefined);
-  assert.equal(await find({ vendorId: 1 }), undefined);
-  assert.equal(await find({ productId: 1 }), undefined);
-  bus.devices = [other];
-  assert.equal(await find({ vendorId: 0x18d1 }), undefined);
-});

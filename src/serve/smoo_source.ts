@@ -32,14 +32,20 @@ export interface SmooFilter {
  *
  * A phone that was booted by fastboop has the ids and the serial number that its bootloader had, so
  * with several phones give the serial number. Devices whose descriptors make no sense are passed
- * over. {@linkcode SmooSource.find} throws {@linkcode ServeError} `smoo.ambiguous` when several fit.
+ * over; one that cannot show them before it is opened, as over USB/IP, is opened once to see.
+ * {@linkcode SmooSource.find} throws {@linkcode ServeError} `smoo.ambiguous` when several fit.
  */
 export function smooSource(usb: Usb, filter: SmooFilter = {}): SmooSource {
+  const refused = new WeakSet<UsbDevice>();
   return {
     async find({ signal }) {
-      const devices = await usb.getDevices();
-      signal?.throwIfAborted();
-      const found = devices.filter((device) => fits(device, filter));
+      const found: UsbDevice[] = [];
+      for (const device of await usb.getDevices()) {
+        signal?.throwIfAborted();
+        if (!hasIds(device, filter) || refused.has(device)) continue;
+        if (!await showsDescriptors(device)) refused.add(device);
+        else if (fits(device, filter)) found.push(device);
+      }
       if (found.length <= 1) return found[0];
       const serials = found.map(({ serialNumber }) => `"${serialNumber}"`);
       throw new ServeError(
@@ -57,15 +63,25 @@ export function smooSource(usb: Usb, filter: SmooFilter = {}): SmooSource {
   };
 }
 
-function fits(device: UsbDevice, filter: SmooFilter): boolean {
-  const { serialNumber, vendorId, productId } = filter;
+function hasIds(device: UsbDevice, filter: SmooFilter): boolean {
+  const { vendorId, productId } = filter;
+  if (vendorId !== undefined && device.vendorId !== vendorId) return false;
+  return productId === undefined || device.productId === productId;
+}
+
+function fits(device: UsbDevice, { serialNumber }: SmooFilter): boolean {
   if (serialNumber !== undefined && device.serialNumber !== serialNumber) {
     return false;
   }
-  if (vendorId !== undefined && device.vendorId !== vendorId) return false;
-  if (productId !== undefined && device.productId !== productId) return false;
+  return findSmooInterface(device) !== undefined;
+}
+
+async function showsDescriptors(device: UsbDevice): Promise<boolean> {
   try {
-    return findSmooInterface(device) !== undefined;
+    if (device.configurations.length > 0) return true;
+    await device.open();
+    await device.close();
+    return device.configurations.length > 0;
   } catch {
     return false;
   }
