@@ -51,10 +51,12 @@ export class Script {
     this.#writer.closed.catch(() => {});
   }
 
-  /** The next bytes of the client, fewer when it left. */
+  /** The next bytes of the client, fewer when it left; this end leaves then, too. */
   async read(length: number): Promise<string> {
     const bytes = new Uint8Array(length);
-    return hexOf(bytes.subarray(0, await this.#source.fill(bytes)));
+    const found = await this.#source.fill(bytes);
+    if (found < length) this.end();
+    return hexOf(bytes.subarray(0, found));
   }
 
   write(hex: string): void {

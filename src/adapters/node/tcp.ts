@@ -149,7 +149,12 @@ function writableOf(socket: net.Socket): WritableStream<Uint8Array> {
       if (socket.destroyed || socket.write(chunk)) return;
       return new Promise((resolve) => wake = resolve);
     },
-    close: () => void socket.end(),
+    // All that was written is with the kernel then.
+    close: () =>
+      new Promise((resolve) => {
+        wake = resolve;
+        socket.end(resolve);
+      }),
     abort: () => void socket.destroy(),
   });
 }

@@ -6,6 +6,7 @@
 
 import { onAbort } from "../../block/abortable.ts";
 import type { UsbDirection } from "../shape.ts";
+import { isCoded } from "../../errors.ts";
 import { UsbError } from "../errors.ts";
 import { ByteSink, ByteSource, type ByteStream } from "./stream.ts";
 import {
@@ -59,6 +60,9 @@ interface Pending {
 
 const EMPTY = new Uint8Array(0);
 const NO_SETUP = new Uint8Array(8);
+/** For the other side to end its half of the connection. */
+const LINGER_MS = 1000;
+const DISCARD_BYTES = 64 << 10;
 
 /**
  * A connection that carries URBs. Many may be under way; those of one endpoint are done in the order
@@ -79,6 +83,9 @@ export class UsbIpConnection {
   readonly #unlinks = new Map<number, number>();
   #seqnum = 0;
   #error: UsbError | undefined;
+  #closing: Promise<void> | undefined;
+  /** Settles when nothing is read any more; never rejects. */
+  readonly #receiving: Promise<void>;
 
   /**
    * Takes over a stream on which the next byte is that of an URB.
@@ -93,7 +100,7 @@ export class UsbIpConnection {
     this.#devid = devid;
     this.#source = new ByteSource(stream.readable);
     this.#sink = new ByteSink(stream.writable, (cause) => this.#lose(cause));
-    this.#receive();
+    this.#receiving = this.#receive();
   }
 
   /** Why the connection is over; nothing while it is not. */
@@ -140,9 +147,7 @@ export class UsbIpConnection {
           reject(error);
         },
       });
-      if (urb.data !== undefined && urb.data.length > 0) {
-        this.#sink.write(header, urb.data);
-      } else this.#sink.write(header);
+      this.#sink.write(header, urb.data);
     });
   }
 
@@ -155,14 +160,41 @@ export class UsbIpConnection {
     }
   }
 
-  /** Ends the connection; the other side sees an unplugged cable. All URBs reject with `error`. */
-  close(error: UsbError = new UsbError("usb.closed", CLOSED)): void {
-    if (this.#error !== undefined) return;
+  /**
+   * Ends the connection; the other side sees an unplugged cable. All URBs reject with `error` at once.
+   *
+   * The stream ends behind a whole message, and is closed when the other side did so, too, within a
+   * second: `usbip-vudc` of Linux 6.12 crashes when the connection ends within the data of an OUT.
+   *
+   * @returns Fulfilled when the stream is closed.
+   */
+  close(error: UsbError = new UsbError("usb.closed", CLOSED)): Promise<void> {
+    return this.#closing ??= this.#close(error);
+  }
+
+  async #close(error: UsbError): Promise<void> {
+    this.#fail(error);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const linger = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LINGER_MS);
+    });
+    const quiet = Promise.all([this.#sink.end(), this.#receiving]);
+    await Promise.race([quiet, linger]);
+    clearTimeout(timer);
+    this.#cut();
+  }
+
+  /** Rejects all that is under way, and all that comes. */
+  #fail(error: UsbError): void {
     this.#error = error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
     this.#abandoned.clear();
     this.#unlinks.clear();
+    this.#end(error);
+  }
+
+  #cut(): void {
     this.#sink.abort();
     this.#source.cancel();
     try {
@@ -170,7 +202,6 @@ export class UsbIpConnection {
     } catch {
       // Streams of some runtimes throw when the other side was first.
     }
-    this.#end(error);
   }
 
   #nextSeqnum(): number {
@@ -220,8 +251,14 @@ export class UsbIpConnection {
         }
       }
     } catch (error) {
-      if (error instanceof UsbError) this.close(error);
-      else this.#lose(error);
+      this.#leave(error);
+    }
+    // Closed from here: what still comes is of no use, and its end is waited for.
+    const rest = new Uint8Array(DISCARD_BYTES);
+    try {
+      while (await this.#source.fill(rest) > 0);
+    } catch {
+      // It broke, which is an end as well.
     }
   }
 
@@ -280,14 +317,25 @@ export class UsbIpConnection {
     );
   }
 
+  /** A reply was wrong, or the stream ended. */
+  #leave(error: unknown): void {
+    if (this.#error !== undefined) return;
+    if (isCoded(error, "usb.bad-reply")) void this.close(error as UsbError);
+    else this.#lose(error);
+  }
+
+  /** There is nothing to be ended in order. */
   #lose(cause: unknown): void {
-    this.close(
-      new UsbError(
+    if (this.#error !== undefined) return;
+    this.#fail(
+      isCoded(cause, "usb.disconnected") ? cause as UsbError : new UsbError(
         "usb.disconnected",
         "Cannot use the USB device any more: the connection broke",
         { cause },
       ),
     );
+    this.#closing = Promise.resolve();
+    this.#cut();
   }
 }
 

@@ -284,3 +284,34 @@ test("close() rejects all that is under way and tells why", async () => {
   assert.ok(isCoded(await connection.ended, "usb.closed"));
   assert.equal(await script.read(1), "");
 });
+
+test("close() ends the stream behind a whole message, and drops those behind it", async () => {
+  const [script, connection] = connect();
+  const data = pattern(100_000, 1);
+  const waiting = Array.from(
+    { length: 3 },
+    () => rejects(connection.submit(bulkOut(data)), "usb.closed"),
+  );
+  await script.read(48 + 10);
+  const closed = connection.close();
+  await Promise.all(waiting);
+  const rest = (await script.read(1 << 20)).length / 2 + 48 + 10;
+  assert.equal(rest % (48 + data.length), 0);
+  assert.ok(rest < 3 * (48 + data.length));
+  await closed;
+});
+
+test("close() waits a second at most for a server that does not read", async () => {
+  const [script, connection] = connect();
+  const waiting = rejects(
+    connection.submit(bulkOut(pattern(1 << 20, 1))),
+    "usb.closed",
+  );
+  const begin = performance.now();
+  const closed = connection.close();
+  await waiting;
+  assert.ok(performance.now() - begin < 500, "URBs are rejected at once");
+  await closed;
+  assert.ok(performance.now() - begin < 5000);
+  script.end();
+});

@@ -69,7 +69,7 @@ export async function control(
   });
   signal?.throwIfAborted();
   const giveUp = () =>
-    connection.close(
+    void connection.close(
       new UsbError(
         "usb.closed",
         "Cannot use the USB device any more: a control transfer was given up, which closes the connection",
@@ -78,7 +78,7 @@ export async function control(
     );
   const forget = signal && onAbort(signal, giveUp);
   const timer = timeoutMs === undefined ? undefined : setTimeout(
-    () => connection.close(timeout(setup, timeoutMs)),
+    () => void connection.close(timeout(setup, timeoutMs)),
     timeoutMs,
   );
   try {

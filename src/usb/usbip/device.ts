@@ -167,7 +167,7 @@ export class UsbIpDevice implements UsbDevice {
       this.#connection = connection;
       if (onEnd) connection.ended.then(onEnd);
     } catch (error) {
-      connection.close();
+      void connection.close();
       throw error;
     }
   }
@@ -175,8 +175,8 @@ export class UsbIpDevice implements UsbDevice {
   /** Ends the connection; transfers under way reject with `usb.closed`. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
-    this.#connection?.close();
     this.#table.releaseAll();
+    await this.#connection?.close();
   }
 
   /** @throws {UsbError} `usb.request-failed`; {@linkcode TypeError} when there is none of this value */

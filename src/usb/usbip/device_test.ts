@@ -365,6 +365,7 @@ test("UsbIpDevice polls interrupt endpoints as Linux asks a controller to", asyn
       found.push(parseInt((await script.read(48)).slice(72, 80), 16));
     }
     assert.deepEqual(found, [...expected, 0]);
+    script.end();
     await device.close();
   }
 });

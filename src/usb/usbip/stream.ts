@@ -70,18 +70,25 @@ export class ByteSource {
 
 /** Messages up to this length are joined with their neighbours, larger ones are written as they are. */
 const JOIN_BYTES = 16 << 10;
-/** Chunk made by joining, at most. */
+/** Chunk made by joining, about. */
 const JOINED_BYTES = 64 << 10;
 
+/** A header, and data behind it that is not copied unless it is short. */
+interface Message {
+  readonly header: Uint8Array;
+  readonly data: Uint8Array | undefined;
+}
+
 /**
- * Writes byte strings in order; those given in one turn of the event loop go out together, and
- * nothing is copied but short ones.
+ * Writes messages in order; short ones that were given in one turn of the event loop go out together.
  */
 export class ByteSink {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #onError: (error: unknown) => void;
-  #queue: Uint8Array[] = [];
-  #writing = false;
+  #queue: Message[] = [];
+  /** Settles when nothing is being written. */
+  #writing: Promise<void> | undefined;
+  #over = false;
 
   /**
    * Locks `writable`.
@@ -98,57 +105,71 @@ export class ByteSink {
     this.#onError = onError;
   }
 
-  /** Puts `pieces` behind all that was given before. They must not change until they are written. */
-  write(...pieces: Uint8Array[]): void {
-    this.#queue.push(...pieces);
-    if (!this.#writing) this.#run();
+  /** Puts a message behind all that were given before. It must not change until it is written. */
+  write(header: Uint8Array, data?: Uint8Array): void {
+    if (this.#over) return;
+    this.#queue.push({ header, data });
+    this.#writing ??= this.#run();
+  }
+
+  /** Drops what was not begun, and ends the stream behind the last whole message. */
+  async end(): Promise<void> {
+    this.#over = true;
+    this.#queue = [];
+    await this.#writing;
+    await this.#writer.close().catch(() => {});
   }
 
   /** Drops what was not written, and the connection. */
   abort(): void {
+    this.#over = true;
     this.#queue = [];
     this.#writer.abort().catch(() => {});
   }
 
   async #run(): Promise<void> {
-    this.#writing = true;
     try {
       await undefined; // the rest of this turn may give more
       while (this.#queue.length > 0) {
-        const pieces = this.#queue;
-        this.#queue = [];
-        for (const chunk of joinShort(pieces)) await this.#writer.write(chunk);
+        for (const chunk of this.#take()) await this.#writer.write(chunk);
       }
+      this.#writing = undefined;
     } catch (error) {
+      this.#over = true;
       this.#queue = [];
       this.#onError(error);
-      return;
     }
-    this.#writing = false;
+  }
+
+  /** Whole messages: short ones as one chunk, and one that is not short behind them. */
+  #take(): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    let count = 0;
+    let large: Uint8Array | undefined;
+    while (count < this.#queue.length && size < JOINED_BYTES && !large) {
+      const { header, data } = this.#queue[count++]!;
+      pieces.push(header);
+      size += header.length;
+      if (data === undefined) continue;
+      if (data.length > JOIN_BYTES) large = data;
+      else {
+        pieces.push(data);
+        size += data.length;
+      }
+    }
+    this.#queue.splice(0, count);
+    const chunk = pieces.length === 1 ? pieces[0]! : join(pieces, size);
+    return large === undefined ? [chunk] : [chunk, large];
   }
 }
 
-/** Joins neighbours that are short. */
-function* joinShort(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
-  let first = 0;
-  while (first < pieces.length) {
-    let size = 0;
-    let end = first;
-    while (end < pieces.length) {
-      const { length } = pieces[end]!;
-      if (length > JOIN_BYTES || size + length > JOINED_BYTES) break;
-      size += length;
-      end++;
-    }
-    if (end - first < 2) {
-      yield pieces[first++]!;
-      continue;
-    }
-    const joined = new Uint8Array(size);
-    for (let at = 0; first < end; first++) {
-      joined.set(pieces[first]!, at);
-      at += pieces[first]!.length;
-    }
-    yield joined;
+function join(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
   }
+  return joined;
 }
