@@ -14,6 +14,7 @@ import {
 } from "../../src/serve/serve_forever.ts";
 import type { UsbDevice } from "../../src/usb/shape.ts";
 import { openUsbIpDevice } from "../../src/usb/usbip/device.ts";
+import { cutBetweenUrbs } from "./whole_urbs.ts";
 
 /** Serves exports to a machine, and unplugs it on request. */
 export class PhoneHost {
@@ -95,7 +96,8 @@ export class PhoneHost {
 
   async #find(signal: AbortSignal): Promise<UsbDevice> {
     await this.#gate;
-    const { stream, devid, speed } = await this.#machine.plugIn({ signal });
+    const plugged = await this.#machine.plugIn({ signal });
+    const { devid, speed } = plugged, stream = cutBetweenUrbs(plugged.stream);
     this.#unplug = () => stream.close();
     this.plugs++;
     const device = await openUsbIpDevice(stream, { devid, speed, signal });
