@@ -1,29 +1,30 @@
 /**
  * Builds the programs that run on a phone: stage0, and the agent of the virtual phone.
  *
- * Static, for each machine, of `stage0/` and pinned upstream sources: musl, and liburing where it is
- * included. Needs the Debian packages `clang-19` and `lld-19`. The same inputs give the same bytes.
- * Only who changes C needs any of this; what is generated is committed.
+ * Static, for each machine, of `stage0/` and of musl, whose source is pinned. Needs the Debian packages
+ * `clang-19` and `lld-19`. The same inputs give the same bytes. Only who changes C needs any of this;
+ * what is generated is committed.
  *
  * @module
  */
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { prepareLiburing, prepareMusl, UPSTREAM } from "./lib/musl.ts";
+import { MUSL, prepareMusl } from "./lib/musl.ts";
+import {
+  CLANG_PACKAGES,
+  clangVersion,
+  compileAll,
+  hashFiles,
+  listFiles,
+  ROOT,
+  runTool,
+  sha256,
+} from "./lib/objects.ts";
 import { ensurePackages } from "./lib/packages.ts";
 import { fetchSources } from "./lib/upstream.ts";
 
-const execute = promisify(execFile);
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = ".cache/stage0";
-const CLANG = "clang-19";
+const OBJECTS = `${CACHE}/objects`;
 const LINKER = "ld.lld-19";
 const MAX_SIZE = 160 << 10;
 
@@ -42,9 +43,8 @@ type Machine = keyof typeof MACHINES;
 /** A program, its sources and where its bytes go: one file for each machine. */
 interface Program {
   readonly name: string;
-  readonly main: string;
   readonly folders: readonly string[];
-  /** Sources of others that it uses. */
+  /** Sources and headers of others that it uses. */
   readonly shared?: readonly string[];
   readonly output: (machine: Machine) => string;
 }
@@ -52,15 +52,13 @@ interface Program {
 const PROGRAMS: readonly Program[] = [
   {
     name: "stage0",
-    main: "stage0/src/main.c",
     folders: ["stage0/src", "stage0/src/gadget"],
     output: (machine) => `src/boot/stage0_${machine}_bytes.ts`,
   },
   {
     name: "agent",
-    main: "stage0/agent/agent.c",
     folders: ["stage0/agent"],
-    shared: ["stage0/src/errno.c", "stage0/src/text.c"],
+    shared: ["errno.c", "text.c", "text.h"].map((name) => `stage0/src/${name}`),
     output: (machine) => `src/phone/agent_${machine}_bytes.ts`,
   },
 ];
@@ -91,108 +89,34 @@ const OWN = [
   "-Istage0/src",
 ];
 
-/** One call of the compiler. */
-interface Job {
-  readonly source: string;
-  readonly flags: readonly string[];
-}
-
-/** Runs a tool in the repository; what it says of errors is the error. */
-async function run(tool: string, argv: readonly string[]) {
-  try {
-    return await execute(tool, [...argv], { cwd: ROOT });
-  } catch (cause) {
-    const { stderr, message } = cause as { stderr?: string; message: string };
-    throw new Error(`Cannot run ${tool}: ${stderr || message}`);
-  }
-}
-
-const sha256 = (data: Uint8Array | string) =>
-  createHash("sha256").update(data).digest("hex");
-
-async function listFiles(folder: string): Promise<string[]> {
-  const entries = await readdir(join(ROOT, folder), { withFileTypes: true })
-    .catch(() => []);
-  const lists = await Promise.all(
-    entries.map((entry) =>
-      entry.isDirectory()
-        ? listFiles(`${folder}/${entry.name}`)
-        : [`${folder}/${entry.name}`]
-    ),
-  );
-  return lists.flat().sort();
-}
-
 /** Sources of a program, in the order in which they are linked. */
 async function ownSources(
-  { main, folders, shared = [] }: Program,
+  { folders, shared = [] }: Program,
 ): Promise<string[]> {
-  if (!existsSync(join(ROOT, main))) return [];
   const lists = await Promise.all(folders.map(async (folder) => {
-    const names = await readdir(join(ROOT, folder)).catch(() => []);
-    return names.filter((name) => name.endsWith(".c")).sort()
-      .map((name) => `${folder}/${name}`);
+    const names = (await readdir(join(ROOT, folder))).sort();
+    return names.map((name) => `${folder}/${name}`);
   }));
-  return [...lists.flat(), ...shared];
+  return [...lists.flat(), ...shared].filter((path) => path.endsWith(".c"));
 }
 
-/** SHA-256 over the names and bytes of everything that decides what the program becomes. */
+/** SHA-256 over everything that decides what the program becomes. */
 async function sourceHash(
   { folders, shared = [] }: Program,
 ): Promise<string> {
-  const own = (await listFiles("stage0/src"))
-    // every program may include the headers of stage0
-    .filter((path) => path.endsWith(".h"));
-  const paths = [
-    ...own,
-    ...shared,
-    ...(await Promise.all(folders.map(listFiles))).flat(),
+  const own = (await Promise.all(folders.map(listFiles))).flat();
+  return await hashFiles([
+    ...[...own, ...shared].filter((path) => /\.[ch]$/.test(path)),
     "stage0/pinned.json",
     "scripts/build_stage0.ts",
     "scripts/lib/musl.ts",
-  ].filter((path) => /\.(c|h|ts|json)$/.test(path));
-  const hash = createHash("sha256");
-  for (const path of [...new Set(paths)].sort()) {
-    const bytes = await readFile(join(ROOT, path));
-    hash.update(`${path} ${bytes.length}\n`).update(bytes);
-  }
-  return hash.digest("hex");
+    "scripts/lib/objects.ts",
+  ]);
 }
 
-/** Compiles what is not in the cache yet; gives the objects in the order of the jobs. */
-async function compile(
-  jobs: readonly Job[],
-  environment: string,
-): Promise<string[]> {
-  await mkdir(join(ROOT, CACHE, "objects"), { recursive: true });
-  const objects: string[] = new Array(jobs.length);
-  let next = 0;
-  const worker = async () => {
-    for (let at = next++; at < jobs.length; at = next++) {
-      const { source, flags } = jobs[at]!;
-      const text = await readFile(join(ROOT, source));
-      const key = sha256(
-        [environment, source, ...flags, sha256(text)].join("\0"),
-      );
-      const object = `${CACHE}/objects/${key.slice(0, 24)}.o`;
-      objects[at] = object;
-      if (existsSync(join(ROOT, object))) continue;
-      const fresh = `${object}.${process.pid}`;
-      const { stderr } = await run(
-        CLANG,
-        [...flags, "-c", source, "-o", fresh],
-      );
-      if (stderr) console.error(stderr.trimEnd());
-      await rename(join(ROOT, fresh), join(ROOT, object));
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return objects;
-}
-
-/** What the C library and liburing are for one machine. */
-interface Libraries {
-  /** Options of programs that use them. */
+/** The C library for one machine, compiled. */
+interface Library {
+  /** Options of programs that use it. */
   readonly includes: readonly string[];
   /** Linked always. */
   readonly start: readonly string[];
@@ -200,57 +124,43 @@ interface Libraries {
   readonly objects: readonly string[];
 }
 
-async function buildLibraries(machine: Machine): Promise<Libraries> {
-  const common = [...MACHINES[machine], ...COMMON];
-  const paths = { root: ROOT, cache: CACHE, machine };
-  const musl = await prepareMusl(paths);
-  const liburing = await prepareLiburing(paths);
-  // the generated headers are a function of these
-  const key =
-    sha256(UPSTREAM + await readFile(join(ROOT, "stage0/pinned.json"))) +
-    await clangVersion();
-  const flags = (list: readonly string[]) => [...common, ...list, "-w"];
-  const jobs = (sources: readonly string[], list: readonly string[]) =>
-    sources.map((source) => ({ source, flags: flags(list) }));
-  const start = await compile(jobs(musl.start, musl.flags), key);
-  const objects = await compile([
-    ...jobs(musl.sources, musl.flags),
-    ...jobs(liburing.sources, liburing.flags),
-  ], key);
-  return { includes: [...musl.includes, ...liburing.includes], start, objects };
-}
-
-async function clangVersion(): Promise<string> {
-  return (await run(CLANG, ["--version"])).stdout.split("\n")[0] ?? "";
+async function buildMusl(machine: Machine): Promise<Library> {
+  const musl = await prepareMusl({ root: ROOT, cache: CACHE, machine });
+  const key = MUSL + await clangVersion() +
+    await hashFiles(["stage0/pinned.json", "scripts/lib/musl.ts"]);
+  const flags = [...MACHINES[machine], ...COMMON, ...musl.flags, "-w"];
+  const build = (sources: readonly string[]) =>
+    compileAll(sources.map((source) => ({ source, flags })), OBJECTS, key);
+  return {
+    includes: musl.includes,
+    start: await build(musl.start),
+    objects: await build(musl.sources),
+  };
 }
 
 async function buildProgram(
   program: Program,
   machine: Machine,
-  libraries: Libraries,
+  library: Library,
 ): Promise<Uint8Array> {
   const headers = (await listFiles("stage0")).filter((path) =>
-    /\.h$/.test(path)
+    path.endsWith(".h")
   );
-  const key = sha256(
-    await clangVersion() + (await Promise.all(
-      headers.map(async (path) =>
-        path + sha256(await readFile(join(ROOT, path)))
-      ),
-    )).join() + await readFile(join(ROOT, "stage0/pinned.json")),
-  );
+  const key = await clangVersion() +
+    await hashFiles([...headers, "stage0/pinned.json"]);
   const flags = [
     ...MACHINES[machine],
     ...COMMON,
     ...OWN,
-    ...libraries.includes,
+    ...library.includes,
   ];
-  const objects = await compile(
+  const objects = await compileAll(
     (await ownSources(program)).map((source) => ({ source, flags })),
+    OBJECTS,
     key,
   );
   const linked = `${CACHE}/${program.name}-${machine}-${process.pid}`;
-  await run(LINKER, [
+  await runTool(LINKER, [
     "-static",
     "--gc-sections",
     "--strip-all",
@@ -270,10 +180,10 @@ async function buildProgram(
     `-Map=${CACHE}/${program.name}-${machine}.map`, // what takes how much room
     "-o",
     linked,
-    ...libraries.start,
+    ...library.start,
     ...objects,
     "--start-lib",
-    ...libraries.objects,
+    ...library.objects,
     "--end-lib",
   ]);
   const bytes = new Uint8Array(await readFile(join(ROOT, linked)));
@@ -298,17 +208,16 @@ interface Generated {
 
 /** Builds every program for every machine. Objects are kept in the cache and reused. */
 export async function buildStage0(): Promise<Generated[]> {
-  ensurePackages([CLANG, "lld-19"]);
+  ensurePackages(CLANG_PACKAGES);
   await fetchSources({
     pinned: join(ROOT, "stage0/pinned.json"),
     cache: join(ROOT, CACHE),
   });
   const list: Generated[] = [];
   for (const machine of Object.keys(MACHINES) as Machine[]) {
-    const libraries = await buildLibraries(machine);
+    const library = await buildMusl(machine);
     for (const program of PROGRAMS) {
-      if ((await ownSources(program)).length === 0) continue;
-      const bytes = await buildProgram(program, machine, libraries);
+      const bytes = await buildProgram(program, machine, library);
       list.push({
         path: program.output(machine),
         text: render(program.name, machine, bytes, await sourceHash(program)),
@@ -348,7 +257,6 @@ export const PROGRAM_BASE64 =
 export async function findStalePrograms(): Promise<string[]> {
   const stale: string[] = [];
   for (const program of PROGRAMS) {
-    if ((await ownSources(program)).length === 0) continue;
     const expected = await sourceHash(program);
     for (const machine of Object.keys(MACHINES) as Machine[]) {
       const path = program.output(machine);

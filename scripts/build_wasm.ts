@@ -7,9 +7,6 @@
  *
  * @module
  */
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import {
   mkdir,
   readdir,
@@ -18,20 +15,24 @@ import {
   rm,
   writeFile,
 } from "node:fs/promises";
-import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { join } from "node:path";
+import {
+  CLANG_PACKAGES,
+  clangVersion,
+  compileAll,
+  hashFiles,
+  type Job,
+  listFiles,
+  ROOT,
+  runTool,
+  sha256,
+} from "./lib/objects.ts";
 import { ensurePackages } from "./lib/packages.ts";
 import { fetchSources } from "./lib/upstream.ts";
 import { WASM_EDITS } from "./lib/wasm_edits.ts";
 
-const run = promisify(execFile);
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OUTPUT = "src/wasm/core_bytes.ts";
 const CACHE = ".cache/wasm";
-const CLANG = "clang-19";
 const LINKER = "wasm-ld-19";
 /** Kept in step with FB_MEMORY_LIMIT in wasm/fastboop.h: the linker refuses when it is not. */
 const MEMORY_LIMIT = 1 << 30;
@@ -308,35 +309,15 @@ export interface Built {
   readonly text: string;
 }
 
-const sha256 = (data: Uint8Array | string) =>
-  createHash("sha256").update(data).digest("hex");
-
-async function listFiles(folder: string): Promise<string[]> {
-  const entries = await readdir(join(ROOT, folder), { withFileTypes: true });
-  const lists = await Promise.all(
-    entries.map((entry) =>
-      entry.isDirectory()
-        ? listFiles(`${folder}/${entry.name}`)
-        : [`${folder}/${entry.name}`]
-    ),
-  );
-  return lists.flat();
-}
-
 /** SHA-256 over the names and bytes of everything that decides what the module becomes. */
 export async function sourceHash(): Promise<string> {
-  const paths = [
-    ...await listFiles("wasm"),
+  return await hashFiles([
+    ...(await listFiles("wasm")).filter((path) => /\.(c|h|json)$/.test(path)),
     "scripts/build_wasm.ts",
+    "scripts/lib/objects.ts",
     "scripts/lib/upstream.ts",
     "scripts/lib/wasm_edits.ts",
-  ].filter((path) => /\.(c|h|ts|json)$/.test(path)).sort();
-  const hash = createHash("sha256");
-  for (const path of paths) {
-    const bytes = await readFile(join(ROOT, path));
-    hash.update(`${path} ${bytes.length}\n`).update(bytes);
-  }
-  return hash.digest("hex");
+  ]);
 }
 
 /** Whether the generated module was built from the sources as they are now. */
@@ -357,38 +338,23 @@ export async function checkStamp(): Promise<Stamp> {
 
 /** Compiles and links everything. Objects are kept in the cache and reused when nothing changed. */
 export async function buildWasm(): Promise<Built> {
-  await mkdir(join(ROOT, CACHE, "objects"), { recursive: true });
-  ensurePackages(["clang-19", "lld-19"]);
+  ensurePackages(CLANG_PACKAGES);
   await fetchSources({
     pinned: join(ROOT, "wasm/pinned.json"),
     cache: join(ROOT, CACHE),
     edits: WASM_EDITS,
   });
-  const version = await clangVersion();
-  const headers = sha256(
-    version + (await Promise.all(
-      (await listFiles("wasm")).filter((path) => /\.(h|json)$/.test(path))
-        .sort().map(async (path) =>
-          path + sha256(await readFile(join(ROOT, path)))
-        ),
-    )).join() + sha256(JSON.stringify(WASM_EDITS)),
+  const headers = (await listFiles("wasm"))
+    .filter((path) => /\.(h|json)$/.test(path));
+  const objects = await compileAll(
+    (await groups()).flatMap(jobsOf),
+    `${CACHE}/objects`,
+    await clangVersion() + JSON.stringify(WASM_EDITS) +
+      await hashFiles(headers),
   );
-
-  const jobs = (await groups()).flatMap((group) =>
-    group.files.map((file) => ({ group, file }))
-  );
-  const objects: string[] = new Array(jobs.length);
-  let next = 0;
-  const worker = async () => {
-    for (let at = next++; at < jobs.length; at = next++) {
-      const { group, file } = jobs[at]!;
-      objects[at] = await compile(group, file, headers);
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
 
   const linked = join(CACHE, `core-${process.pid}.wasm`);
-  await run(LINKER, [
+  await runTool(LINKER, [
     "--no-entry",
     "--gc-sections",
     "--strip-all",
@@ -402,7 +368,7 @@ export async function buildWasm(): Promise<Built> {
     "-o",
     linked,
     ...objects,
-  ], { cwd: ROOT });
+  ]);
   const module = new Uint8Array(await readFile(join(ROOT, linked)));
   await rm(join(ROOT, linked));
   if (module.length > MAX_MODULE_SIZE) {
@@ -413,44 +379,12 @@ export async function buildWasm(): Promise<Built> {
   return { module, text: await render(module) };
 }
 
-async function clangVersion(): Promise<string> {
-  try {
-    return (await run(CLANG, ["--version"])).stdout.split("\n")[0] ?? "";
-  } catch (cause) {
-    throw new Error(
-      `Cannot build the WASM core: ${CLANG} does not run; install the packages clang-19 and lld-19`,
-      { cause },
-    );
-  }
-}
-
-async function compile(
-  group: Group,
-  file: string,
-  headers: string,
-): Promise<string> {
-  const folder = group.upstream
-    ? `${CACHE}/sources/${group.folder}`
-    : group.folder;
-  const source = `${folder}/${file}`;
-  const flags = [...TARGET, ...group.flags, ...(group.upstream ? ["-w"] : [])];
-  const key = sha256(
-    [headers, source, ...flags, sha256(await readFile(join(ROOT, source)))]
-      .join("\0"),
-  );
-  const name = group.folder.replaceAll("/", "_") + "_" + basename(file, ".c");
-  const object = `${CACHE}/objects/${name}-${key.slice(0, 16)}.o`;
-  if (!existsSync(join(ROOT, object))) {
-    const fresh = `${object}.${process.pid}`;
-    const { stderr } = await run(
-      CLANG,
-      [...flags, "-c", source, "-o", fresh],
-      { cwd: ROOT },
-    );
-    if (stderr) console.error(stderr.trimEnd());
-    await rename(join(ROOT, fresh), join(ROOT, object));
-  }
-  return object;
+function jobsOf({ upstream, folder, files, flags }: Group): Job[] {
+  const from = upstream ? `${CACHE}/sources/${folder}` : folder;
+  return files.map((file) => ({
+    source: `${from}/${file}`,
+    flags: [...TARGET, ...flags, ...(upstream ? ["-w"] : [])],
+  }));
 }
 
 async function render(module: Uint8Array): Promise<string> {

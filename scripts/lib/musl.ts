@@ -1,16 +1,13 @@
 /**
- * What of musl and liburing is compiled, and the headers that their own builds would generate.
+ * What of musl is compiled, and the headers that its own build would generate.
  *
  * @module
  */
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-const MUSL = "musl-1.2.5";
-const LIBURING = "liburing-2.9";
-
-/** Counts in keys of caches: change it with what is generated here. */
-export const UPSTREAM = `${MUSL} ${LIBURING} 1`;
+/** Name of its folder. */
+export const MUSL = "musl-1.2.5";
 
 /**
  * Folders of musl's `src/`. The rest is left out so that a program which uses it does not link:
@@ -57,18 +54,22 @@ export interface Paths {
   readonly machine: string;
 }
 
-/** A library as source. */
-export interface Library {
+/** The library as source. */
+export interface MuslSource {
   /** Options of programs that use it. */
   readonly includes: readonly string[];
+  /** Linked always. */
+  readonly start: readonly string[];
+  /** Linked where needed. */
   readonly sources: readonly string[];
+  /** To compile it. */
   readonly flags: readonly string[];
 }
 
 /** Generates the headers of musl and lists its sources as its Makefile does. */
 export async function prepareMusl(
   { root, cache, machine }: Paths,
-): Promise<Library & { readonly start: readonly string[] }> {
+): Promise<MuslSource> {
   const folder = `${cache}/sources/${MUSL}`;
   const made = `${cache}/made/${machine}`;
   const read = (path: string) => readFile(join(root, folder, path), "utf8");
@@ -171,50 +172,6 @@ function makeTypes(text: string): string {
     }
     return line;
   }).join("\n");
-}
-
-/** Generates the header of liburing that its `configure` would, for musl and these kernel headers. */
-export async function prepareLiburing(
-  { root, cache, machine }: Paths,
-): Promise<Library> {
-  const folder = `${cache}/sources/${LIBURING}/src`;
-  const made = `${cache}/made/liburing`;
-  await mkdir(join(root, made, "liburing"), { recursive: true });
-  await update(
-    join(root, made, "liburing/compat.h"),
-    `#ifndef LIBURING_COMPAT_H
-#define LIBURING_COMPAT_H
-#include <linux/time_types.h>
-#define UAPI_LINUX_IO_URING_H_SKIP_LINUX_TIME_TYPES_H 1
-#include <linux/openat2.h>
-#include <linux/blkdev.h>
-#endif
-`,
-  );
-  await update(
-    join(root, made, "liburing/io_uring_version.h"),
-    `#ifndef LIBURING_VERSION_H
-#define LIBURING_VERSION_H
-#define IO_URING_VERSION_MAJOR 2
-#define IO_URING_VERSION_MINOR 9
-#endif
-`,
-  );
-  const { includes } = await prepareMusl({ root, cache, machine });
-  return {
-    includes: ["-isystem", made, "-isystem", `${folder}/include`],
-    sources: ["setup", "queue", "register", "syscall"]
-      .map((name) => `${folder}/${name}.c`),
-    flags: [
-      "-std=gnu11",
-      "-D_GNU_SOURCE",
-      "-DLIBURING_INTERNAL",
-      "-DCONFIG_HAVE_KERNEL_RWF_T",
-      `-I${made}`,
-      `-I${folder}/include`,
-      ...includes,
-    ],
-  };
 }
 
 /** Leaves a file alone that is as it shall be: another build may be reading it. */

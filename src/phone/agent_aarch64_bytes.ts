@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources of agent. */
 export const SOURCE_HASH =
-  "3a74764337d85a36141ca5bec28c986d2dd9ae5b0ed7664c5276ce457dfe9733";
+  "03b3de8fd027ff5a8cb6f5e28afadebf53592f72829553bff61d824b73f0b43c";
 
 /** SHA-256 of the program for aarch64. */
 export const PROGRAM_SHA256 =

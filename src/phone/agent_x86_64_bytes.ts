@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources of agent. */
 export const SOURCE_HASH =
-  "3a74764337d85a36141ca5bec28c986d2dd9ae5b0ed7664c5276ce457dfe9733";
+  "5662615feb0a20c28736529cb69bed96f0eb087ce62cf22e3ceae3ded7566598";
 
 /** SHA-256 of the program for x86_64. */
 export const PROGRAM_SHA256 =

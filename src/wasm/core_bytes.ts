@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources this module was built from. */
 export const SOURCE_HASH =
-  "1499fef9018aef49d3179df282a87f042f7ed4a410b1afbc5e69925c443de547";
+  "4b86927b13fc41f0132ca46a16657700246729475b2ab79d476f27c4dcfa6892";
 
 /** SHA-256 of the module. */
 export const MODULE_SHA256 =
