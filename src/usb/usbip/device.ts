@@ -24,56 +24,22 @@ import {
   standard,
 } from "./control.ts";
 import { enumerate, type Enumerated } from "./enumerate.ts";
+import {
+  USB_SPEED_HIGH,
+  type UsbIpDeviceOptions,
+  type UsbIpIdentity,
+  type UsbIpTransferOptions,
+  type UsbIpWay,
+} from "./options.ts";
 import type { ByteStream } from "./stream.ts";
 import { type Pipe, statusOf, transferIn, transferOut } from "./transfer.ts";
 
-/** The speeds of `enum usb_device_speed` (`linux/usb/ch9.h`). */
-export const USB_SPEED_HIGH = 3;
+export type { UsbIpDeviceOptions, UsbIpTransferOptions } from "./options.ts";
 
 /** Small enough for the kernel of the other side to find memory for, large enough to be fast. */
 const MAX_URB_BYTES = 1 << 20;
 /** `USB_CTRL_GET_TIMEOUT` of Linux. */
 const TIMEOUT_MS = 5000;
-
-/** What a device can be given. */
-export interface UsbIpDeviceOptions {
-  /** busnum << 16 | devnum; `usbip-host` demands it, `usbip-vudc` ignores it. */
-  readonly devid?: number | undefined;
-  /** 1 low, 2 full, 3 high (the default), 5 super, 6 super plus. */
-  readonly speed?: number | undefined;
-  /** Larger transfers are split; bytes, a multiple of 1024; default 1 MiB. */
-  readonly maxUrbBytes?: number | undefined;
-  /** For the answer to each standard request; default 5000, as in Linux. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** What a transfer can be given beyond WebUSB. */
-export interface UsbIpTransferOptions {
-  /**
-   * Takes the transfer back and rejects at once with `signal.reason`; what came in for it is lost.
-   * For a control transfer this closes the connection.
-   */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * The device sends exactly this length and nothing shorter: a large IN may be asked for in several
-   * URBs at once.
-   */
-  readonly exact?: boolean | undefined;
-}
-
-/** A way to the device: a stream in the phase of URBs. */
-export interface UsbIpWay {
-  readonly stream: ByteStream;
-  readonly options: UsbIpDeviceOptions;
-  /** Told why the connection is over, once, when the device was opened over it. */
-  readonly onEnd?: ((error: UsbError) => void) | undefined;
-}
-
-/** What is known before a device was opened. */
-export interface UsbIpIdentity {
-  readonly vendorId: number;
-  readonly productId: number;
-}
 
 /**
  * A device behind a connection. `open` makes the connection and reads the descriptors; before the

@@ -12,10 +12,12 @@ import type {
   UsbOutTransferResult,
   UsbTransferStatus,
 } from "../shape.ts";
+import type { UsbIpTransferOptions } from "./options.ts";
 import type { Urb, UrbResult, UsbIpConnection } from "./connection.ts";
 
 /** An endpoint, with what its URBs need. */
 export interface Pipe {
+  /** 1 to 15. */
   readonly endpoint: number;
   readonly direction: UsbDirection;
   /** Bytes. */
@@ -24,12 +26,6 @@ export interface Pipe {
   readonly interval: number;
   /** Bytes of one URB at most. */
   readonly maxUrbBytes: number;
-}
-
-/** See `UsbIpTransferOptions`. */
-export interface TransferOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly exact?: boolean | undefined;
 }
 
 // errno.h of Linux
@@ -81,7 +77,7 @@ export async function transferIn(
   connection: UsbIpConnection,
   pipe: Pipe,
   length: number,
-  { signal, exact = false }: TransferOptions,
+  { signal, exact = false }: UsbIpTransferOptions,
 ): Promise<UsbInTransferResult> {
   if (!Number.isInteger(length) || length < 0) {
     throw new RangeError(`Cannot receive ${length} bytes`);
@@ -110,7 +106,7 @@ export async function transferOut(
   connection: UsbIpConnection,
   pipe: Pipe,
   data: Uint8Array,
-  { signal }: TransferOptions,
+  { signal }: UsbIpTransferOptions,
 ): Promise<UsbOutTransferResult> {
   const urbs: Urb[] = [];
   for (const [start, end] of pieces(data.length, pipe.maxUrbBytes)) {
