@@ -12,7 +12,8 @@ import { CodedError } from "../errors.ts";
  * - `smoo.lost`: a transfer failed, or the gadget did not answer any more. Facts: `pipe`.
  * - `smoo.short-transfer`: a transfer moved fewer bytes than it had to, so the rest of the stream
  *   cannot be told apart. Facts: `pipe`, `found`, `expected`.
- * - `smoo.unknown-payload`: a Write came whose payload has no known or no possible length.
+ * - `smoo.unknown-payload`: a Write came whose payload has no known or no possible length, or which
+ *   came twice. Facts: `requestId`, `exportId`, `blockCount`.
  * - `smoo.no-interface`: the device has no interface of smoo. Facts: `device`.
  * - `smoo.open-failed`: the device could not be opened, or its interface not claimed. Facts: `step`,
  *   `device`.

@@ -119,6 +119,7 @@ export class Heartbeat {
       } catch {
         return;
       }
+      if (answered.aborted) return;
       this.#miss(new Error(`No answer in ${beats * heartbeatMs} ms`));
     }
   }

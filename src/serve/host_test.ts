@@ -536,8 +536,11 @@ test("a write whose payload has no known end ends the session", async () => {
   ) {
     const { gadget, end } = start();
     gadget.send(request);
-    await rejects(end, "smoo.unknown-payload", /^Cannot refuse write 1 to/);
+    await rejects(end, "smoo.unknown-payload", /^Cannot answer write 1 to/);
   }
+  const twice = start();
+  twice.gadget.send(message(WRITE, 1, 0, 1), message(WRITE, 1, 0, 1));
+  await rejects(twice.end, "smoo.unknown-payload", /it came twice/);
   const { gadget, end } = start();
   gadget.send(message(WRITE, 1, 0, 2));
   gadget.payload(512);

@@ -10,10 +10,13 @@ import { BufferPool } from "./buffer_pool.ts";
 import type { ExportRecord } from "./config.ts";
 import { ServeError } from "./errors.ts";
 import type { ServeEvent, WritableReader } from "./events.ts";
-import { EINVAL, EIO, EOPNOTSUPP, judge } from "./judge.ts";
+import type { Verdict } from "./judge.ts";
+import { judge } from "./judge.ts";
 import type { Link } from "./link.ts";
 import type { Request } from "./messages.ts";
 import { decodeRequest, encodeAnswer, MessageLayout } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
+import { attempt, failure } from "./outcome.ts";
 import type { Statistics } from "./statistics.ts";
 import { Turns } from "./turns.ts";
 
@@ -58,16 +61,6 @@ export interface PumpParts {
   readonly maxBytes: number;
   readonly maxRequestBytes: number;
 }
-
-/** How an operation went. */
-interface Outcome {
-  readonly status: number;
-  /** Bytes that were sent or stored. */
-  readonly bytes: number;
-  readonly cause?: unknown;
-}
-
-const DONE: Outcome = { status: 0, bytes: 0 };
 
 /** Serves one session. */
 export class Pump {
@@ -128,73 +121,55 @@ export class Pump {
     const request = decodeRequest(message);
     const target = exports.get(request.exportId);
     const verdict = judge(request, target?.record, maxRequestBytes);
-    if (verdict.do === "end") {
-      throw new ServeError(
-        "smoo.unknown-payload",
-        `Cannot refuse write ${request.requestId} to export ${request.exportId}: ${verdict.reason}`,
-        {
-          facts: {
-            requestId: request.requestId,
-            exportId: request.exportId,
-            blockCount: request.blockCount,
-          },
-        },
-      );
-    }
-    const repeated = target !== undefined && this.#isRepeated(request, target);
-    if (repeated) {
-      if (!("length" in verdict) || request.opcode !== "write") return;
-      // Its payload comes again, too.
-      const { length } = verdict;
-      return this.#begin(0, async () => {
-        await this.#payload(() => this.#parts.link.dropPayload(length));
-        this.#release(0);
-        this.#parts.statistics.drop();
-      });
-    }
+    if (verdict.do === "end") throw unknownPayload(request, verdict.reason);
+    if (target !== undefined && this.#isRepeated(request, target)) return;
     const pending = { request, message, at, superseded: false };
     if (verdict.do === "answer") {
       const { status } = verdict;
       return this.#begin(0, () => this.#answer(pending, { status, bytes: 0 }));
     }
     target!.pending.set(request.requestId, pending);
+    const held = verdict.do === "read" || verdict.do === "write"
+      ? verdict.length
+      : 0;
+    return this.#begin(held, () => this.#do(verdict, target!, pending));
+  }
+
+  async #do(
+    verdict: Exclude<Verdict, { do: "answer" | "end" }>,
+    target: OpenExport,
+    pending: Pending,
+  ): Promise<void> {
+    const { store } = target;
     switch (verdict.do) {
-      case "read": {
-        const { offset, length } = verdict;
-        return this.#begin(
-          length,
-          () => this.#read(target!, pending, offset, length),
+      case "read":
+        return await this.#read(
+          target,
+          pending,
+          verdict.offset,
+          verdict.length,
         );
-      }
-      case "write": {
-        const { offset, length } = verdict;
-        return this.#begin(
-          length,
-          () => this.#write(target!, pending, offset, length),
+      case "write":
+        return await this.#write(
+          target,
+          pending,
+          verdict.offset,
+          verdict.length,
         );
-      }
       case "drain": {
         const { length, status } = verdict;
-        return this.#begin(0, async () => {
-          await this.#payload(() => this.#parts.link.dropPayload(length));
-          await this.#finish(target!, pending, { status, bytes: 0 });
-        });
+        await this.#payload(() => this.#parts.link.dropPayload(length));
+        return await this.#finish(target, pending, { status, bytes: 0 });
       }
       case "discard": {
         const { offset, length } = verdict;
-        return this.#begin(0, async () => {
-          const outcome = await attempt(
-            target!.store?.discard?.(offset, length, this.#options),
-          );
-          await this.#finish(target!, pending, outcome);
-        });
+        const work = store?.discard?.(offset, length, this.#options);
+        return await this.#finish(target, pending, await attempt(work));
       }
-      case "flush":
-        return this.#begin(0, async () => {
-          const flush = target!.store?.flush?.(this.#options);
-          const outcome = await attempt(flush ?? Promise.resolve());
-          await this.#finish(target!, pending, outcome);
-        });
+      case "flush": {
+        const work = store?.flush?.(this.#options) ?? Promise.resolve();
+        return await this.#finish(target, pending, await attempt(work));
+      }
     }
   }
 
@@ -211,6 +186,12 @@ export class Pump {
       request.blockCount === blockCount
     ) {
       this.#parts.emit({ type: "repeated", request });
+      if (opcode === "write" && blockCount > 0) {
+        throw unknownPayload(
+          request,
+          "it came twice, and nobody knows whether its first payload still comes",
+        );
+      }
       return true;
     }
     before.superseded = true;
@@ -342,19 +323,11 @@ export class Pump {
   }
 }
 
-/** Nothing to wait for: the store cannot do it. */
-async function attempt(work: Promise<void> | undefined): Promise<Outcome> {
-  if (work === undefined) return { status: EOPNOTSUPP, bytes: 0 };
-  try {
-    await work;
-    return DONE;
-  } catch (cause) {
-    return failure(cause);
-  }
-}
-
-/** What was asked was wrong, or what is kept is. */
-function failure(cause: unknown): Outcome {
-  const status = cause instanceof RangeError ? EINVAL : EIO;
-  return { status, bytes: 0, cause };
+function unknownPayload(request: Request, reason: string): ServeError {
+  const { requestId, exportId, blockCount } = request;
+  return new ServeError(
+    "smoo.unknown-payload",
+    `Cannot answer write ${requestId} to export ${exportId}: ${reason}`,
+    { facts: { requestId, exportId, blockCount } },
+  );
 }
