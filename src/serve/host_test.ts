@@ -413,6 +413,44 @@ test("a last block that is not full is filled up with zeros", async () => {
   ]);
 });
 
+test("what lies behind the end is zeros in memory that was used before, too", async () => {
+  const { gadget, stop } = start([served(new Uint8Array(1000).fill(7))]);
+  for (let id = 0; id < 3; id++) {
+    const lines = gadget.log.length;
+    gadget.send(message(READ, id, 0, 1));
+    await gadget.logged(Math.max(lines, 3) + 2);
+    await soon();
+    gadget.send(message(READ, id, 1, 1));
+    await gadget.logged(Math.max(lines, 3) + 4);
+    await soon();
+  }
+  const payloads = (await stop()).filter((line) => line.startsWith("payload"));
+  assert.deepEqual(
+    payloads,
+    Array.from(
+      { length: 6 },
+      (_, i) => `payload 512 7 ${i % 2 === 0 ? 7 : 0}`,
+    ),
+  );
+});
+
+test("the statistics add up what the caches of all exports tell", async () => {
+  const exports = [1, 2, 3].map((exportId): ServedExport => ({
+    ...served(image(512)),
+    exportId,
+    cache: exportId === 3 ? undefined : () => ({ hits: exportId, misses: 5 }),
+  }));
+  const { gadget, events, stop } = start(exports, { heartbeatMs: 5 });
+  gadget.statuses = [status(3)];
+  gadget.send(message(READ, 1, 0, 1, { exportId: 1 }));
+  await gadget.logged(9);
+  const reports = events.flatMap((e) => e.type === "statistics" ? [e] : []);
+  assert.equal(reports.length, 1, "nothing new is nothing to tell");
+  assert.deepEqual(reports[0]!.report.cache, { hits: 3, misses: 10 });
+  assert.equal(reports[0]!.report.requests.read, 1);
+  await stop();
+});
+
 test("a failed read is answered with its errno and no payload", async () => {
   const slow = new Slow();
   const { gadget, events, stop } = start([served(slow)]);
