@@ -1,6 +1,7 @@
 /**
  * Feeds damaged images to the readers: `deno task fuzz [TARGET] [--seconds N] [--first RUN] [--runs N]`.
- * TARGET is erofs, by default, or formats: archives, boot images, kernels, device trees.
+ * TARGET is erofs, by default, or formats: archives, boot images, kernels, device trees; or stage0: the
+ * parsers of the program on the phone, by libFuzzer, of which only `--seconds` is taken.
  *
  * Every input has a number, and the same number gives the same input. Prints how many inputs were
  * accepted, so that a run that never gets past the magic numbers shows. Exit code 1 when an input made
@@ -10,6 +11,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { fuzzStage0 } from "./lib/fuzz_stage0.ts";
 import { TARGETS } from "../tests/fuzz/targets.ts";
 
 const HANG_MS = 20_000;
@@ -33,10 +35,13 @@ const { values, positionals } = parseArgs({
   },
 });
 const [target = "erofs"] = positionals;
+if (target === "stage0") {
+  Deno.exit(await fuzzStage0(Number(values.seconds)) > 0 ? 1 : 0);
+}
 if (TARGETS[target] === undefined) {
   console.error(
     `Cannot fuzz "${target}", expected one of ${
-      Object.keys(TARGETS).join(", ")
+      [...Object.keys(TARGETS), "stage0"].join(", ")
     }`,
   );
   Deno.exit(2);

@@ -135,6 +135,7 @@ const PACKAGES = [
   "file",
   "kmod",
   "libarchive-tools",
+  "libclang-rt-19-dev",
   "lld-19",
   "lz4",
   "mkbootimg",

@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources of agent. */
 export const SOURCE_HASH =
-  "03b3de8fd027ff5a8cb6f5e28afadebf53592f72829553bff61d824b73f0b43c";
+  "5662615feb0a20c28736529cb69bed96f0eb087ce62cf22e3ceae3ded7566598";
 
 /** SHA-256 of the program for aarch64. */
 export const PROGRAM_SHA256 =

@@ -1,15 +1,15 @@
 #include "failure.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/reboot.h>
 #include <linux/reboot.h>
 
 #include "log.h"
 #include "sys.h"
 #include "text.h"
+
+enum { STANDARD_ERROR = 2 };
 
 static enum failure_policy plan = FAILURE_PANIC;
 static unsigned delay_s = 5;
@@ -33,17 +33,16 @@ int because(int error, const char *advice, const char *format, ...)
 	return error;
 }
 
-/* The same line where a person may be looking: consoles show the kernel's log only sometimes. */
+/*
+ * The same line where a person may be looking: consoles show the kernel's log only sometimes. The
+ * file that is open, since /dev may be out of reach while roots are switched.
+ */
 static void tell_console(const char *line)
 {
-	int fd = sys_open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK, 0);
+	char text[900];
+	size_t length = text_format(text, sizeof(text), "stage0: %s\r\n", line);
 
-	if (fd < 0)
-		return;
-	sys_write(fd, "stage0: ", 8);
-	sys_write(fd, line, strlen(line));
-	sys_write(fd, "\r\n", 2);
-	sys_close(fd);
+	sys_write(STANDARD_ERROR, text, length < sizeof(text) ? length : sizeof(text) - 1);
 }
 
 static const char *what_follows(void)
@@ -75,8 +74,11 @@ static void tell(const char *what, int error)
 	text_format(line, sizeof(line), "Cannot %s: %s%s%e, %s%s%s [%s]", what, object,
 		    with_object ? ": " : "", error, errno_meaning(error), with_advice ? "; " : "",
 		    with_advice ? look_at : "", end);
+	text_clean(line);
+	/* One of them goes to the console anyway when there is no log. */
 	log_line(LOG_ERROR, "%s", line);
-	tell_console(line);
+	if (log_is_open())
+		tell_console(line);
 }
 
 _Noreturn void fail(const char *what, int error)

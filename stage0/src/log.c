@@ -1,7 +1,6 @@
 #include "log.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 
 #include "sys.h"
 #include "text.h"
@@ -21,18 +20,14 @@ int log_open(void)
 	return 0;
 }
 
+bool log_is_open(void)
+{
+	return kmsg >= 0;
+}
+
 void log_limit(enum log_level most)
 {
 	limit = most;
-}
-
-/* One write is one record of the kernel's log; a line end inside would start another. */
-static void one_line(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ')
-			*text = ' ';
-	}
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -49,7 +44,8 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(list);
 	if (length > LONGEST)
 		length = LONGEST;
-	one_line(line);
+	/* One write is one record of the kernel's log; a line end inside would start another. */
+	text_clean(line);
 	line[length++] = '\n';
 	if (kmsg >= 0 && sys_write(kmsg, line, length) >= 0)
 		return;

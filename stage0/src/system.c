@@ -9,13 +9,19 @@
 
 #define REQUESTS "/run/systemd/system"
 
+/* Is it what looking for something that is not there gives? */
+static bool is_absent(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP;
+}
+
 int system_remove_fstab(void)
 {
 	int result = sys_unlink("/etc/fstab");
 
-	if (result == -ENOENT || result == -ENOTDIR)
-		return 0;
-	return result < 0 ? because(result, NULL, "/etc/fstab") : 0;
+	if (result < 0 && !is_absent(result))
+		return because(result, NULL, "/etc/fstab");
+	return 0;
 }
 
 /* A unit, where distributions have it, and who is to want it under which name. */
@@ -25,28 +31,33 @@ struct request {
 	const char *name;
 };
 
-/* Path of a unit in the image; false when it has none. */
-static bool find_unit(char path[PATH_SIZE], const char *unit)
+/* Path of a unit in the image; -ENOENT when it has none. */
+static int find_unit(char path[PATH_SIZE], const char *unit)
 {
 	static const char *const FOLDERS[] = { "/etc/systemd/system", "/usr/lib/systemd/system",
 					       "/lib/systemd/system" };
 	struct stat about;
 
 	for (unsigned i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
-		if (path_format(path, "%s/%s", FOLDERS[i], unit) == 0 &&
-		    sys_stat(path, &about) == 0)
-			return true;
+		int result = path_format(path, "%s/%s", FOLDERS[i], unit);
+
+		if (result == 0)
+			result = sys_stat(path, &about);
+		if (result == 0)
+			return 0;
+		if (!is_absent(result))
+			return because(result, NULL, "%s", path);
 	}
-	return false;
+	return -ENOENT;
 }
 
 static int request(const struct request *request)
 {
 	char unit[PATH_SIZE], folder[PATH_SIZE], link[PATH_SIZE];
-	int result;
+	int result = find_unit(unit, request->unit);
 
-	if (!find_unit(unit, request->unit))
-		return 0;
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
 	if ((result = path_format(folder, REQUESTS "/%s.wants", request->target)) < 0 ||
 	    (result = make_folder(folder, 0755)) < 0 ||
 	    (result = path_format(link, "%s/%s", folder, request->name)) < 0)
@@ -87,7 +98,7 @@ int system_find_init(const char **path)
 		*path = CANDIDATES[i];
 		if (result == 0)
 			return 0;
-		if (result != -ENOENT && result != -ENOTDIR && result != -ELOOP)
+		if (!is_absent(result))
 			return because(result, NULL, "%s", CANDIDATES[i]);
 	}
 	return because(-ENOENT, "is this image a system that boots?",

@@ -144,6 +144,14 @@ size_t text_format(char *into, size_t size, const char *format, ...)
 	return length;
 }
 
+void text_clean(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+	}
+}
+
 static int digit_of(char c)
 {
 	if (c >= '0' && c <= '9')

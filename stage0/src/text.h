@@ -18,6 +18,9 @@
 size_t text_format(char *into, size_t size, const char *format, ...);
 size_t text_format_list(char *into, size_t size, const char *format, va_list list);
 
+/* Puts spaces in the place of control characters, which a terminal would obey. */
+void text_clean(char *text);
+
 /* Name of an errno, and what it means to a person; never NULL. */
 const char *errno_name(int number);
 const char *errno_meaning(int number);
