@@ -20,6 +20,8 @@ const CONTROLLERS = {
 } as const;
 const IMAGE = "guest-arm64.erofs";
 const ROUNDS = 6;
+/** A guest that crashed is never plugged in again. */
+const PLUG_MS = 60_000;
 
 const IDENT: UsbControlSetup = {
   requestType: "vendor",
@@ -132,7 +134,8 @@ async function leaveWithin(machine: Machine): Promise<void> {
 }
 
 async function plug(machine: Machine): Promise<UsbIpDevice> {
-  const { stream, devid, speed } = await machine.plugIn();
+  const signal = AbortSignal.timeout(PLUG_MS);
+  const { stream, devid, speed } = await machine.plugIn({ signal });
   return await openUsbIpDevice(stream, { devid, speed, timeoutMs: 20_000 });
 }
 
