@@ -114,8 +114,12 @@ export {
   type GivenFile,
   planBoot,
   type PlannedDeviceTree,
+  type PlannedPhone,
   type PlanOptions,
+  type PlanPart,
   planParts,
+  type PreparedPlan,
+  preparePlan,
 } from "./src/boot/plan.ts";
 export { type Deployment, openDeployment } from "./src/boot/ostree.ts";
 export { openSubtree } from "./src/fs/subtree.ts";

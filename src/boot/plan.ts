@@ -9,37 +9,19 @@ import type {
   AndroidBootimgProfile,
   DeviceProfile,
 } from "../device/profile.ts";
-import { FormatError } from "../errors.ts";
 import { type BootImageRow, buildBootImage } from "../format/bootimg/build.ts";
 import type { BootImageParams } from "../format/bootimg/params.ts";
-import { injectMac, type MacKind } from "../format/fdt/mac.ts";
-import { applyOverlays } from "../format/fdt/overlay.ts";
+import type { MacKind } from "../format/fdt/mac.ts";
 import { encodeKernel, type KernelEncoding } from "../format/kernel/encode.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
-import { builtinStage0 } from "./builtin_stage0.ts";
-import { findDeviceTree, readDeviceTree } from "./device_tree.ts";
-import {
-  type AugmentArchive,
-  buildInitramfs,
-  type Initramfs,
-} from "./initramfs.ts";
-import { chooseKernel, type ChosenKernel } from "./kernel_files.ts";
-import {
-  baseModules,
-  type ResolvedModules,
-  resolveModules,
-  type RootFileSystem,
-  type WantedModule,
-} from "./modules.ts";
-import { openDeployment } from "./ostree.ts";
-import { type ModuleFile, readModules } from "./read_modules.ts";
-import {
-  type CmdlineParts,
-  composeCmdline,
-  type ComposedCmdline,
-  isSettingOn,
-} from "./settings.ts";
-import { checkStage0, type Machine } from "./stage0_binary.ts";
+import { given } from "./given.ts";
+import type { AugmentArchive, Initramfs } from "./initramfs.ts";
+import type { ChosenKernel } from "./kernel_files.ts";
+import type { ResolvedModules } from "./modules.ts";
+import { assembleParts, collectParts } from "./plan_parts.ts";
+import type { ModuleFile } from "./read_modules.ts";
+import type { CmdlineParts, ComposedCmdline } from "./settings.ts";
+import type { Machine } from "./stage0_binary.ts";
 
 /** A file that the user gives. */
 export interface GivenFile {
@@ -72,6 +54,46 @@ export interface PlanOptions extends ReadOptions {
   readonly ostree?: true | string;
   /** Words and settings besides those of profile and image. */
   readonly cmdline?: Omit<CmdlineParts, "device" | "ostree" | "rootFileSystem">;
+  /** Told which part is begun. Must not throw. */
+  readonly onPart?: (part: PlanPart) => void;
+}
+
+/** A part of the work, in their order. */
+export type PlanPart =
+  /** The kernel is looked for and read. */
+  | "kernel"
+  /** Modules that stage0 loads are looked for and read. */
+  | "modules"
+  /** The device tree is read and changed. */
+  | "device-tree"
+  /** The initramfs is packed. */
+  | "initramfs"
+  /** The kernel is compressed: the longest part. */
+  | "compress-kernel"
+  /** All of it becomes one boot image. */
+  | "boot-image";
+
+/** What only the phone itself says; what {@linkcode PlanOptions.cmdline} says counts instead. */
+export type PlannedPhone = Pick<
+  CmdlineParts,
+  "vendorId" | "productId" | "deviceSerial"
+>;
+
+/** All of a plan but what depends on the phone itself. */
+export interface PreparedPlan {
+  /** As the phone would get them if it said nothing of itself. */
+  readonly parts: BootParts;
+  /**
+   * Gives the plan for one phone: what {@linkcode planBoot} gives with what the phone says in
+   * `options.cmdline`. Takes milliseconds.
+   *
+   * @throws {FormatError} `settings.bad-value` when the serial number cannot be one of stage0's;
+   * `bootimg.*`
+   */
+  forPhone(
+    phone: PlannedPhone,
+    options?: Pick<PlanOptions, "signal" | "onPart">,
+  ): Promise<BootPlan>;
 }
 
 /** A device tree and where it is from. */
@@ -126,14 +148,6 @@ export interface BootPlan extends BootParts {
   readonly layout: readonly BootImageRow[];
 }
 
-const ROOT_FILE_SYSTEMS: readonly RootFileSystem[] = [
-  "erofs",
-  "ext4",
-  "squashfs",
-];
-/** Debian's trees leave the addresses of radios to the bootloader; phones without serial share one. */
-const DEFAULT_MAC_SEED = "0";
-
 /**
  * Makes the boot image for a phone. Equal input gives equal bytes, and nothing but the image is read.
  *
@@ -148,17 +162,36 @@ export async function planBoot(
   options: PlanOptions = {},
 ): Promise<BootPlan> {
   const parts = await planParts(image, profile, options);
-  const { encoding, params } = bootImageParams(profile);
-  options.signal?.throwIfAborted();
-  const kernel = await encodeKernel(parts.kernel.kernel, encoding);
-  options.signal?.throwIfAborted();
-  const { bytes, layout } = await buildBootImage(params, {
-    kernel,
-    ramdisk: parts.initramfs.bytes,
-    cmdline: parts.cmdline.cmdline,
-    ...given("dtb", parts.deviceTree?.bytes),
-  });
-  return { ...parts, kernelSize: kernel.length, bytes, layout };
+  return await pack(parts, await compress(parts, options), options);
+}
+
+/**
+ * Does all the reading and compressing of {@linkcode planBoot} before the phone is there.
+ *
+ * @throws {FormatError} as {@linkcode planBoot}
+ */
+export async function preparePlan(
+  image: FileSystem,
+  profile: DeviceProfile,
+  options: PlanOptions = {},
+): Promise<PreparedPlan> {
+  const collected = await collectParts(image, profile, options);
+  const parts = await assembleParts(collected, options);
+  const kernel = await compress(parts, options);
+  return {
+    parts,
+    async forPhone(phone, { signal, onPart } = {}) {
+      const cmdline = { ...phone, ...options.cmdline };
+      const { signal: _signal, onPart: _onPart, ...others } = options;
+      const mine = {
+        ...others,
+        cmdline,
+        ...given("signal", signal),
+        ...given("onPart", onPart),
+      };
+      return await pack(await assembleParts(collected, mine), kernel, mine);
+    },
+  };
 }
 
 /**
@@ -176,173 +209,38 @@ export async function planParts(
   profile: DeviceProfile,
   options: PlanOptions = {},
 ): Promise<BootParts> {
-  const { stage0, signal } = options;
-  const bootimg = profile.boot.fastboot_boot.android_bootimg;
-  const rootFileSystem = rootFileSystemOf(image);
-  if (stage0 !== undefined) {
-    checkStage0(stage0.bytes, machineOf(stage0.bytes), stage0.name);
-  }
-  const deployment = options.ostree === undefined
-    ? undefined
-    : await openDeployment(
-      image,
-      options.ostree === true ? undefined : options.ostree,
-      { signal },
-    );
-  const files = deployment?.files ?? image;
-
-  const compose = (machine: Machine) =>
-    composeCmdline({
-      // the phone comes back with the ids that it had, where the caller knows no better
-      vendorId: profile.match[0]!.fastboot.vid,
-      productId: profile.match[0]!.fastboot.pid,
-      ...options.cmdline,
-      rootFileSystem,
-      ...given("device", bootimg.cmdline_append),
-      ...given("ostree", deployment?.link),
-    }, { headerVersion: bootimg.header_version, machine });
-  compose("aarch64");
-
-  const kernel = await chooseKernel(files, { signal });
-  const machine: Machine = kernel.kernel.format === "bzimage"
-    ? "x86_64"
-    : "aarch64";
-  const cmdline = compose(machine);
-  if (stage0 !== undefined) checkStage0(stage0.bytes, machine, stage0.name);
-  if (machine === "x86_64") refuseDeviceTree(kernel.path, options);
-  const wanted = wantedModules(profile, rootFileSystem, cmdline, options);
-  const modules = await resolveModules(files, kernel.release, wanted, {
-    signal,
-  });
-  const deviceTree = machine === "aarch64"
-    ? await planDeviceTree(files, profile, kernel.release, cmdline, options)
-    : undefined;
-  const moduleFiles = await readModules(files, modules.load, {
-    signal,
-    keepCompressed: options.keepCompressedModules ?? false,
-  });
-  const initramfs = await buildInitramfs({
-    machine,
-    settings: cmdline.settings,
-    modules: { release: kernel.release, load: moduleFiles },
-    stage0: stage0?.bytes ?? await builtinStage0(machine),
-    ...given("augments", options.augments),
-    ...given("compression", bootimg.initrd?.compress),
-  });
-  return {
-    profile,
-    machine,
-    kernel,
-    modules,
-    moduleFiles,
-    cmdline,
-    initramfs,
-    ...given("stage0", stage0?.name),
-    ...given("deviceTree", deviceTree),
-    ...given("ostree", deployment?.link),
-  };
-}
-
-function rootFileSystemOf(image: FileSystem): RootFileSystem {
-  const found = ROOT_FILE_SYSTEMS.find((kind) => kind === image.kind);
-  if (found !== undefined) return found;
-  throw new FormatError(
-    "plan.unsupported-root",
-    `Cannot boot "${image.name}": its file system is ${image.kind}, expected ${
-      ROOT_FILE_SYSTEMS.join(", ")
-    }; stage0 cannot mount another one`,
-    { facts: { image: image.name, kind: image.kind } },
+  return await assembleParts(
+    await collectParts(image, profile, options),
+    options,
   );
 }
 
-/** Stage0 must fit the kernel; before that is known, it must fit one of those we boot. */
-function machineOf(stage0: Uint8Array): Machine {
-  const EM_X86_64 = 62; // elf(5), e_machine at byte 18
-  return stage0[18] === EM_X86_64 ? "x86_64" : "aarch64";
+async function compress(
+  { profile, kernel }: BootParts,
+  { signal, onPart }: PlanOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  signal?.throwIfAborted();
+  onPart?.("compress-kernel");
+  return await encodeKernel(kernel.kernel, bootImageParams(profile).encoding);
 }
 
-function wantedModules(
-  profile: DeviceProfile,
-  rootFileSystem: RootFileSystem,
-  { settings }: ComposedCmdline,
-  options: PlanOptions,
-): WantedModule[] {
-  // not only the option asks for it, a word of the command line does as well
-  const serial = isSettingOn(settings.get("smoo.acm"));
-  return [
-    ...baseModules({ rootFileSystem, serial }),
-    ...profile.stage0.kernel_modules.map((name) => ({
-      name,
-      wantedBy: `profile ${profile.id}`,
-    })),
-    ...(options.modules ?? []).map((name) => ({ name, wantedBy: "the user" })),
-  ];
-}
-
-/** Refuses what would have no effect: a PC's kernel takes no device tree. */
-function refuseDeviceTree(kernel: string, options: PlanOptions): void {
-  const { dtb, overlays = [], macs = [] } = options;
-  const names = [dtb, ...overlays].flatMap((file) => file?.name ?? [])
-    .concat(macs.map(({ compatible }) => compatible));
-  if (names.length === 0) return;
-  throw new FormatError(
-    "plan.no-device-tree",
-    `Cannot use ${
-      names.map((name) => JSON.stringify(name)).join(", ")
-    } with kernel "${kernel}": it is for x86_64, which has no device tree, expected one for aarch64; leave it out`,
-    { facts: { kernel, given: names.join() } },
+async function pack(
+  parts: BootParts,
+  kernel: Uint8Array<ArrayBuffer>,
+  { signal, onPart }: PlanOptions,
+): Promise<BootPlan> {
+  signal?.throwIfAborted();
+  onPart?.("boot-image");
+  const { bytes, layout } = await buildBootImage(
+    bootImageParams(parts.profile).params,
+    {
+      kernel,
+      ramdisk: parts.initramfs.bytes,
+      cmdline: parts.cmdline.cmdline,
+      ...given("dtb", parts.deviceTree?.bytes),
+    },
   );
-}
-
-/** Refuses changes to a device tree that only the machine has. */
-function refuseChanges(profile: DeviceProfile, options: PlanOptions): void {
-  const { overlays = [], macs = [] } = options;
-  const [name] = [
-    ...overlays.map(({ name }) => name),
-    ...macs.map(({ compatible }) => compatible),
-  ];
-  if (name === undefined) return;
-  throw new FormatError(
-    "plan.no-device-tree",
-    `Cannot apply "${name}" to the device tree of "${profile.id}": its devicetree_name is null, the machine brings its own, expected one that is sent; give it with --dtb`,
-    { facts: { profile: profile.id, given: name } },
-  );
-}
-
-async function planDeviceTree(
-  files: FileSystem,
-  profile: DeviceProfile,
-  release: string,
-  cmdline: ComposedCmdline,
-  options: PlanOptions,
-): Promise<PlannedDeviceTree | undefined> {
-  const { dtb, overlays = [], macs = [], signal } = options;
-  const name = profile.devicetree_name;
-  if (dtb === undefined && name === null) {
-    refuseChanges(profile, options);
-    return undefined;
-  }
-  const found = dtb === undefined
-    ? await findDeviceTree(files, name!, release, { signal })
-    : undefined;
-  const from = found?.path ?? dtb!.name;
-  const stored = found === undefined
-    ? dtb!.bytes
-    : await readDeviceTree(files, found, { signal });
-  let bytes = await applyOverlays(stored, overlays, { name: from, signal });
-  const seed = cmdline.settings.get("stage0.serial") ?? DEFAULT_MAC_SEED;
-  for (const mac of macs) {
-    bytes = await injectMac(bytes, { ...mac, seed }, { name: from });
-  }
-  return {
-    from,
-    storedSize: stored.length,
-    bytes,
-    overlays,
-    macs,
-    ...given("release", found?.release),
-    ...given("otherRelease", found?.otherRelease),
-  };
+  return { ...parts, kernelSize: kernel.length, bytes, layout };
 }
 
 /** What a profile says of the boot image, in the words of the boot image. */
@@ -378,12 +276,4 @@ function bootImageLimits(limits: NonNullable<AndroidBootimgProfile["limits"]>) {
     ...given("maxInitrdBytes", limits.max_initrd_bytes),
     ...given("maxTotalBytes", limits.max_total_bytes),
   };
-}
-
-/** `{ [key]: value }`, or nothing when there is no value. */
-function given<Key extends string, Value>(
-  key: Key,
-  value: Value | undefined,
-): { readonly [K in Key]?: Value } {
-  return value === undefined ? {} : { [key]: value } as { [K in Key]: Value };
 }

@@ -20,7 +20,12 @@ import type { FileSystem } from "../fs/filesystem.ts";
 import { MemorySource } from "../fs/memory_source.ts";
 import { withPaths } from "../fs/open_paths.ts";
 import { gunzip, gzip } from "../wasm/codecs.ts";
-import { planBoot, type PlanOptions } from "./plan.ts";
+import {
+  planBoot,
+  type PlanOptions,
+  type PlanPart,
+  preparePlan,
+} from "./plan.ts";
 import { builtinStage0 } from "./builtin_stage0.ts";
 
 const FOLDER = `/usr/lib/modules/${MADE_RELEASE}`;
@@ -440,5 +445,42 @@ test("every built-in profile gets a boot image", async () => {
     const { bytes } = await planBoot(files, bare, OPTIONS);
     const { header_version } = known.boot.fastboot_boot.android_bootimg;
     assert.equal(parseBootImage(bytes).headerVersion, header_version, known.id);
+  }
+});
+
+test("preparePlan() gives each phone what planBoot() gives, without another look at the image", async () => {
+  const macs = [{ kind: "bluetooth", compatible: "qcom,wcn3990-bt" }] as const;
+  for (const given of [{}, { deviceSerial: "mine", vendorId: 1 }]) {
+    const files = image();
+    const parts: PlanPart[] = [];
+    const prepared = await preparePlan(files, profile(), {
+      macs,
+      cmdline: { user: ["quiet"], ...given },
+      onPart: (part) => parts.push(part),
+    });
+    assert.deepEqual(parts, [
+      "kernel",
+      "modules",
+      "device-tree",
+      "initramfs",
+      "compress-kernel",
+    ]);
+    files.source.open = () => assert.fail("read the image again");
+    const seen = new Set<string>();
+    for (const deviceSerial of ["0123", "4567"]) {
+      const phone = { vendorId: 0x18d1, productId: 0xd00d, deviceSerial };
+      const again: PlanPart[] = [];
+      const { bytes, initramfs } = await prepared.forPhone(phone, {
+        onPart: (part) => again.push(part),
+      });
+      const whole = await planBoot(image(), profile(), {
+        macs,
+        cmdline: { user: ["quiet"], ...phone, ...given },
+      });
+      assert.deepEqual(bytes, whole.bytes);
+      assert.deepEqual(again, ["initramfs", "boot-image"]);
+      seen.add(String(initramfs.bytes));
+    }
+    assert.equal(seen.size, "deviceSerial" in given ? 1 : 2);
   }
 });

@@ -9,22 +9,8 @@
 
 import type { Opcode } from "../../serve/messages.ts";
 import type { StatisticsReport } from "../../serve/statistics.ts";
+import type { PlanPart } from "../plan.ts";
 import type { ErrorData } from "./error_data.ts";
-
-/** A step of making a boot image, in their order. */
-export type BuildPart =
-  /** The kernel is looked for and read. */
-  | "kernel"
-  /** Modules that stage0 loads are looked for and read. */
-  | "modules"
-  /** The device tree is read and changed. */
-  | "device-tree"
-  /** The initramfs is packed. */
-  | "initramfs"
-  /** The kernel is compressed: the longest step. */
-  | "compress-kernel"
-  /** All of it becomes one boot image. */
-  | "boot-image";
 
 /** How it became known which phone it is. */
 export type IdentifiedBy =
@@ -174,7 +160,7 @@ export type BootEvent =
     readonly bytes: number;
   }
   /** A part of the boot image is made: before a phone is there, and again where it depends on it. */
-  | AboutPhoneOrAll & { readonly type: "building"; readonly part: BuildPart }
+  | AboutPhoneOrAll & { readonly type: "building"; readonly part: PlanPart }
   /** The boot image is not quite as one may expect, and is used all the same. */
   | AboutPhone & {
     readonly type: "warning";
