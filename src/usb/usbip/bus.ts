@@ -9,7 +9,7 @@ import { UsbError } from "../errors.ts";
 import type { Usb, UsbConnectionEvent, UsbDevice } from "../shape.ts";
 import { UsbIpDevice, type UsbIpDeviceOptions } from "./device.ts";
 import { importDevice, listDevices, type RemoteDevice } from "./import.ts";
-import type { ByteStream } from "./stream.ts";
+import { type ByteStream, closeStream } from "./stream.ts";
 
 /** What a bus can be given. */
 export interface UsbIpBusOptions {
@@ -151,7 +151,7 @@ export class UsbIpBus implements Usb {
       const found = await importDevice(stream, remote.busid, { signal });
       const { devnum, busnum, speed } = found;
       if (keyOf(found) !== key) {
-        stream.close();
+        closeStream(stream);
         throw new UsbError(
           "usb.disconnected",
           `Cannot open "${remote.busid}": another device is there now`,

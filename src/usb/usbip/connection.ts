@@ -8,7 +8,12 @@ import { onAbort } from "../../block/abortable.ts";
 import type { UsbDirection } from "../shape.ts";
 import { isCoded } from "../../errors.ts";
 import { UsbError } from "../errors.ts";
-import { ByteSink, ByteSource, type ByteStream } from "./stream.ts";
+import {
+  ByteSink,
+  ByteSource,
+  type ByteStream,
+  closeStream,
+} from "./stream.ts";
 import {
   CmdSubmit,
   CmdUnlink,
@@ -197,11 +202,7 @@ export class UsbIpConnection {
   #cut(): void {
     this.#sink.abort();
     this.#source.cancel();
-    try {
-      this.#stream.close();
-    } catch {
-      // Streams of some runtimes throw when the other side was first.
-    }
+    closeStream(this.#stream);
   }
 
   #nextSeqnum(): number {

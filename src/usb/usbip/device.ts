@@ -31,7 +31,7 @@ import {
   type UsbIpTransferOptions,
   type UsbIpWay,
 } from "./options.ts";
-import type { ByteStream } from "./stream.ts";
+import { type ByteStream, closeStream } from "./stream.ts";
 import { type Pipe, statusOf, transferIn, transferOut } from "./transfer.ts";
 
 export type { UsbIpDeviceOptions, UsbIpTransferOptions } from "./options.ts";
@@ -333,7 +333,7 @@ export async function openUsbIpDevice(
   try {
     await device.open(options.signal ? { signal: options.signal } : {});
   } catch (error) {
-    if (!used) stream.close();
+    if (!used) closeStream(stream);
     throw error;
   }
   return device;

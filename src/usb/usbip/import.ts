@@ -16,7 +16,7 @@ import {
   OpHeader,
   USBIP_VERSION,
 } from "./messages.ts";
-import { ByteSource, type ByteStream } from "./stream.ts";
+import { ByteSource, type ByteStream, closeStream } from "./stream.ts";
 
 /** A device that a server offers. */
 export interface RemoteDevice {
@@ -103,7 +103,7 @@ export async function listDevices(
     }
     return devices;
   });
-  stream.close();
+  closeStream(stream);
   return list;
 }
 
@@ -181,11 +181,7 @@ async function exchange<T>(
   } catch (error) {
     source.cancel();
     writer.abort().catch(() => {});
-    try {
-      stream.close();
-    } catch {
-      // The other side was first.
-    }
+    closeStream(stream);
     signal?.throwIfAborted();
     throw error instanceof UsbError ? error : broken(error);
   } finally {

@@ -19,6 +19,15 @@ export interface ByteStream {
   close(): void;
 }
 
+/** Closes a stream that the other side may have closed first, which some runtimes throw at. */
+export function closeStream(stream: ByteStream): void {
+  try {
+    stream.close();
+  } catch {
+    // It is closed.
+  }
+}
+
 /** Reads a stream by lengths instead of by chunks; each byte is copied once, to where it is wanted. */
 export class ByteSource {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
