@@ -1,48 +1,52 @@
 /**
- * Rules that let users of a Linux machine talk to phones without being root.
+ * Who may use a USB device on Linux.
  *
  * @module
  */
 
-/** Ids of a USB device, 16 bits each. */
+/** The ids of a device. */
 export interface UsbIds {
+  /** idVendor. */
   readonly vendorId: number;
+  /** idProduct. */
   readonly productId: number;
 }
 
-/** Where rules of an administrator go. They must come before 73-seat-late.rules, which acts on `uaccess`. */
-export const UDEV_RULES_PATH = "/etc/udev/rules.d/70-fastboop.rules";
+/**
+ * Where rules belong. `uaccess` is acted on by 73-seat-late.rules, so the name has to sort before it.
+ */
+export const UDEV_RULES_FILE = "/etc/udev/rules.d/70-fastboop.rules";
 
-/** What makes new rules count for phones that are plugged in. */
-export const UDEV_RELOAD =
-  "udevadm control --reload && udevadm trigger --subsystem-match=usb";
+/** What makes rules work without a restart; devices that are plugged in get them, too. */
+export const UDEV_RELOAD_COMMAND =
+  "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb";
 
 /**
- * The rule for one device: whoever sits at the machine may use it, and the group `plugdev`, for
- * machines where nobody sits. Without end of line.
- *
- * The gadget on a phone that was booted has the ids of its bootloader, so the rule is for both.
+ * The rule that lets whoever sits at the machine use a device, and members of `plugdev`, who may be
+ * logged in from elsewhere.
  *
  * @example
  * ```ts
  * import { udevRule } from "./udev.ts";
  *
- * const rule = udevRule({ vendorId: 0x18d1, productId: 0xd00d });
- * console.assert(rule.includes('ATTR{idVendor}=="18d1", ATTR{idProduct}=="d00d"'));
+ * console.log(udevRule({ vendorId: 0x18d1, productId: 0xd00d }));
  * ```
  */
 export function udevRule({ vendorId, productId }: UsbIds): string {
+  const hex = (id: number) => id.toString(16).padStart(4, "0");
   return `SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="${
     hex(vendorId)
   }", ATTR{idProduct}=="${
     hex(productId)
-  }", TAG+="uaccess", GROUP="plugdev", MODE="0660"`;
+  }", MODE="0660", GROUP="plugdev", TAG+="uaccess"`;
 }
 
 /**
  * A whole file of rules, each device once, in the order of their ids, with what to do with it.
  *
- * @param devices `names` are of the phones, for people.
+ * The gadget on a phone that was booted has the ids of its bootloader, so a rule is for both.
+ *
+ * @param devices `name` is the phone's, for people.
  */
 export function udevRules(
   devices: Iterable<UsbIds & { readonly name: string }>,
@@ -57,12 +61,8 @@ export function udevRules(
   const rules = [...byRule].sort(([a], [b]) => a < b ? -1 : 1)
     .map(([rule, names]) => `# ${[...names].join(", ")}\n${rule}\n`);
   return [
-    `# Phones that fastboop boots. Save as ${UDEV_RULES_PATH}, then, as root:\n`,
-    `# ${UDEV_RELOAD}\n`,
+    `# Phones that fastboop boots. Save as ${UDEV_RULES_FILE}, then:\n`,
+    `# ${UDEV_RELOAD_COMMAND}\n`,
     ...rules.map((rule) => `\n${rule}`),
   ].join("");
-}
-
-function hex(id: number): string {
-  return id.toString(16).padStart(4, "0");
 }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UDEV_RELOAD, UDEV_RULES_PATH, udevRule, udevRules } from "./udev.ts";
+import {
+  UDEV_RELOAD_COMMAND,
+  UDEV_RULES_FILE,
+  udevRule,
+  udevRules,
+} from "./udev.ts";
 
 test("udevRules() has one rule for each pair of ids, in their order, and names all phones of it", () => {
   const text = udevRules([
@@ -10,8 +15,8 @@ test("udevRules() has one rule for each pair of ids, in their order, and names a
     { vendorId: 0x5, productId: 0x6, name: "Two\nlines" },
   ]);
   assert.deepEqual(text.split("\n"), [
-    `# Phones that fastboop boots. Save as ${UDEV_RULES_PATH}, then, as root:`,
-    `# ${UDEV_RELOAD}`,
+    `# Phones that fastboop boots. Save as ${UDEV_RULES_FILE}, then:`,
+    `# ${UDEV_RELOAD_COMMAND}`,
     "",
     "# Two lines",
     udevRule({ vendorId: 0x5, productId: 0x6 }),
