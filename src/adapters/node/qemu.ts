@@ -11,12 +11,11 @@ import { join } from "node:path";
 import { struct, u32be } from "../../bytes/struct.ts";
 import {
   addAgent,
-  AGENT_RDINIT,
   type PhoneController,
   type PhoneMachine,
 } from "../../phone/agent.ts";
 import { PhoneConsole } from "../../phone/console.ts";
-import { qemuCommand } from "../../phone/qemu.ts";
+import { BOOTLOADER_WORDS, qemuCommand } from "../../phone/qemu.ts";
 import { ByteSource, type ByteStream } from "../../usb/usbip/stream.ts";
 import { listenTcp, type TcpListener } from "./tcp.ts";
 
@@ -118,8 +117,8 @@ async function launch(
     machine,
     kernel,
     initrd,
-    // before all else, what is behind a "--" is for init; a kernel that panics ends the machine
-    cmdline: `${AGENT_RDINIT} panic=-1 ${options.cmdline}`.trim(),
+    // before all else: what is behind a "--" is for init
+    cmdline: `${BOOTLOADER_WORDS} ${options.cmdline}`.trim(),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
   });
   const limit = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
