@@ -11,8 +11,6 @@
 #include "sys.h"
 #include "text.h"
 
-#define REQUEST_TIMEOUT_MS "2000"
-
 enum { RETRY_MS = 1000, CLAIM_AGAIN_MS = 20, NO_QUEUE = 0xffff };
 
 static uint64_t ring_data(const struct devices *all, enum ring_kind kind,
@@ -276,26 +274,6 @@ static void deleted(struct device *device, int error, uint64_t now_ms)
 	device->retry_ms = now_ms + RETRY_MS;
 }
 
-/*
- * Linux before 6.15 notices the end of a server by what it has not asked for yet. When it has been
- * asked for everything, only the time-out of a request tells: 30 s, unless we say otherwise. It does
- * nothing else: requests of a server that lives wait for ever.
- */
-static void notice_our_end_soon(const struct devices *all, const struct device *device)
-{
-	char path[48];
-	ssize_t error;
-	int fd;
-
-	text_format(path, sizeof(path), "ublkb%d/queue/io_timeout", device->memory->dev_id);
-	fd = kernel_openat(all->block, path, O_WRONLY, 0);
-	error = fd < 0 ? fd : sys_write(fd, REQUEST_TIMEOUT_MS, sizeof(REQUEST_TIMEOUT_MS) - 1);
-	if (fd >= 0)
-		sys_close(fd);
-	if (error < 0)
-		log_line(LOG_WARNING, "cannot write /sys/block/%s: %e", path, (int)error);
-}
-
 static void control_completed(struct devices *all, struct device *device, int result,
 			      uint64_t now_ms)
 {
@@ -319,7 +297,6 @@ static void control_completed(struct devices *all, struct device *device, int re
 			return failed(all, device, "start", result);
 		device->state = DEVICE_LIVE;
 		device->memory->live = true;
-		notice_our_end_soon(all, device);
 		return;
 	case DEVICE_CLAIMING:
 		if (result == -EBUSY) {

@@ -59,7 +59,6 @@ struct device {
 struct devices {
 	struct ring *ring;
 	int folder;	/* /dev */
-	int block;	/* /sys/block */
 	int control_fd; /* /dev/ublk-control */
 	unsigned queue_count, queue_depth;
 	uint32_t max_io_bytes;

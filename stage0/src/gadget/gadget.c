@@ -70,7 +70,6 @@ static void open_others(const struct gadget_options *options, struct files *file
 		fatal("make", options->run, error);
 	files->run = must_open(options->run, O_RDONLY | O_DIRECTORY);
 	files->dev = must_open("/dev", O_RDONLY | O_DIRECTORY);
-	files->block = must_open("/sys/block", O_RDONLY | O_DIRECTORY);
 	files->control = must_open("/dev/ublk-control", O_RDWR);
 	files->kmsg = sys_open("/dev/kmsg", O_RDONLY | O_NONBLOCK, 0);
 	if (files->kmsg < 0)

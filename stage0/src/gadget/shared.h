@@ -18,7 +18,6 @@ struct files {
 	int ep0;
 	int endpoints[ENDPOINTS];
 	int dev;     /* the folder */
-	int block;   /* /sys/block */
 	int run;     /* the folder of exports.json */
 	int control; /* /dev/ublk-control */
 	int kmsg;

@@ -431,7 +431,6 @@ static void prepare(struct worker *w, const struct gadget_options *options)
 	w->said = LINK_OFFLINE;
 	w->devices.ring = &w->ring;
 	w->devices.folder = w->files->dev;
-	w->devices.block = w->files->block;
 	w->devices.control_fd = w->files->control;
 	w->devices.queue_count = options->queue_count;
 	w->devices.queue_depth = options->queue_depth;
