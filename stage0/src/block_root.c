@@ -44,10 +44,33 @@ static int make_upper(void)
 	return 0;
 }
 
-int block_root_prepare(void)
+/*
+ * A folder to mount on, for which nothing of the image is looked at: each look is a way to the host
+ * and back. What the image has under this name is hidden, be it a link.
+ */
+static int make_mount_point(const char *path)
+{
+	int result = make_folder(path, 0755);
+
+	if (result < 0)
+		return because(result, NULL, "%s", path);
+	result = sys_setxattr(path, "trusted.overlay.opaque", "y", 1);
+	if (result < 0)
+		return because(result, "does the kernel have CONFIG_TMPFS_XATTR? overlay needs it", "%s",
+			       path);
+	return 0;
+}
+
+int block_root_prepare(bool mount_points)
 {
 	int result = make_upper();
 
+	for (unsigned i = 0; i < 4 && mount_points && result == 0; i++) {
+		static const char *const FOLDERS[] = { UPPER "/upper/proc", UPPER "/upper/sys",
+						       UPPER "/upper/dev", UPPER "/upper/run" };
+
+		result = make_mount_point(FOLDERS[i]);
+	}
 	if (result == 0 && (result = make_folder(LOWER, 0755)) < 0)
 		because(result, NULL, LOWER);
 	if (result == 0 && (result = make_folder(NEW_ROOT, 0755)) < 0)

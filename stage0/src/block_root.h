@@ -10,8 +10,11 @@
 /* Refuses before anybody waits for a host: 0 when the kernel has what block_root_mount() mounts. */
 int block_root_check(const struct settings *settings);
 
-/* Makes all that does not need the device: memory on /upper, and the folders. */
-int block_root_prepare(void);
+/*
+ * Makes all that does not need the device: memory on /upper, folders, and in the root of the new
+ * system what the virtual file systems are mounted on, if wanted.
+ */
+int block_root_prepare(bool mount_points);
 
 /* Mounts the device on /lower, and it with /upper on NEW_ROOT. */
 int block_root_mount(const struct settings *settings, const char *device);

@@ -259,20 +259,12 @@ static void free_initramfs(void)
 /* Words of the command line that the kernel does not know are for init, as in any boot. */
 static int hand_over(char *argv[], char *envp[])
 {
-	const char *init;
-	int result = system_find_init(&init);
-
-	if (result < 0)
-		return result;
-	if (framebuffer > 0)
-		child_end(framebuffer); /* lets go of the display */
-	log_line(LOG_INFO, "handing over to %s, %u ms after %s was there", init,
+	child_end(framebuffer); /* lets go of the display */
+	log_line(LOG_INFO, "handing over to the system, %u ms after %s was there",
 		 ms_since(events_progress()->online_ns), events_progress()->device);
 	restore_log_limit();
 	events_close();
-	argv[0] = (char *)init;
-	result = sys_execve(init, argv, envp);
-	return because(result, "is the image made for this processor?", "%s", init);
+	return system_exec_init(argv, envp);
 }
 
 int main(int argc, char *argv[], char *envp[])
@@ -313,8 +305,9 @@ int main(int argc, char *argv[], char *envp[])
 	/* What needs no host is done while people and computers take their time. */
 	step("make mounts private", sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 	free_initramfs();
-	step("prepare the root", block_root_prepare());
+	step("prepare the root", block_root_prepare(!settings.ostree[0]));
 	step("write credentials", credentials_write(&settings));
+	step("request units", system_request_units(&settings));
 	step("wait for the host", wait_for_root());
 
 	step("mount the root", block_root_mount(&settings, events_progress()->device));
@@ -326,7 +319,6 @@ int main(int argc, char *argv[], char *envp[])
 
 	if (settings.remove_fstab)
 		step("remove /etc/fstab", system_remove_fstab());
-	step("request units", system_request_units(&settings));
 	step("keep the gadget process", check_gadget());
 	fail("start the system", hand_over(argv, envp));
 }

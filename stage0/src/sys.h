@@ -31,6 +31,7 @@ int sys_rmdir(const char *path);
 int sys_unlink(const char *path);
 int sys_symlink(const char *target, const char *path);
 int sys_chmod(const char *path, mode_t mode);
+int sys_setxattr(const char *path, const char *name, const void *value, size_t size);
 /* What sys_getdents() gives, one behind the other: getdents64(2). */
 struct linux_dirent64 {
 	uint64_t d_ino;

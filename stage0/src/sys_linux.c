@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <linux/reboot.h>
@@ -104,6 +105,11 @@ int sys_symlink(const char *target, const char *path)
 int sys_chmod(const char *path, mode_t mode)
 {
 	return number(chmod(path, mode));
+}
+
+int sys_setxattr(const char *path, const char *name, const void *value, size_t size)
+{
+	return number(setxattr(path, name, value, size, 0));
 }
 
 ssize_t sys_getdents(int fd, void *into, size_t size)

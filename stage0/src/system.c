@@ -1,7 +1,6 @@
 #include "system.h"
 
 #include <errno.h>
-#include <stddef.h>
 
 #include "files.h"
 #include "log.h"
@@ -24,41 +23,24 @@ int system_remove_fstab(void)
 	return 0;
 }
 
-/* A unit, where distributions have it, and who is to want it under which name. */
+/* A unit, and who is to want it under which name. */
 struct request {
 	const char *unit;
 	const char *target;
 	const char *name;
 };
 
-/* Path of a unit in the image; -ENOENT when it has none. */
-static int find_unit(char path[PATH_SIZE], const char *unit)
-{
-	static const char *const FOLDERS[] = { "/etc/systemd/system", "/usr/lib/systemd/system",
-					       "/lib/systemd/system" };
-	struct stat about;
-
-	for (unsigned i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
-		int result = path_format(path, "%s/%s", FOLDERS[i], unit);
-
-		if (result == 0)
-			result = sys_stat(path, &about);
-		if (result == 0)
-			return 0;
-		if (!is_absent(result))
-			return because(result, NULL, "%s", path);
-	}
-	return -ENOENT;
-}
-
+/*
+ * Only the name of such a link counts. Whether there is the unit is not looked up: that would be
+ * half a dozen ways to the host and back.
+ */
 static int request(const struct request *request)
 {
 	char unit[PATH_SIZE], folder[PATH_SIZE], link[PATH_SIZE];
-	int result = find_unit(unit, request->unit);
+	int result;
 
-	if (result < 0)
-		return result == -ENOENT ? 0 : result;
-	if ((result = path_format(folder, REQUESTS "/%s.wants", request->target)) < 0 ||
+	if ((result = path_format(unit, "/usr/lib/systemd/system/%s", request->unit)) < 0 ||
+	    (result = path_format(folder, REQUESTS "/%s.wants", request->target)) < 0 ||
 	    (result = make_folder(folder, 0755)) < 0 ||
 	    (result = path_format(link, "%s/%s", folder, request->name)) < 0)
 		return because(result, NULL, "%s", folder);
@@ -86,20 +68,33 @@ int system_request_units(const struct settings *settings)
 	return result;
 }
 
-int system_find_init(const char **path)
+/* Why this one cannot be started; 0 when it is not there. */
+static int cannot_start(const char *path, int error)
 {
-	static const char *const CANDIDATES[] = { "/lib/systemd/systemd", "/usr/lib/systemd/systemd",
-						  "/sbin/init" };
 	struct stat about;
+	int result;
 
-	for (unsigned i = 0; i < sizeof(CANDIDATES) / sizeof(CANDIDATES[0]); i++) {
-		int result = sys_stat(CANDIDATES[i], &about);
+	if (!is_absent(error))
+		return because(error, "is the image made for this processor?", "%s", path);
+	/* A program whose loader is missing looks as if it were missing itself. */
+	result = sys_stat(path, &about);
+	if (result == 0)
+		return because(error, "the program that loads it is missing in the image", "%s", path);
+	return is_absent(result) ? 0 : because(result, NULL, "%s", path);
+}
 
-		*path = CANDIDATES[i];
-		if (result == 0)
-			return 0;
-		if (!is_absent(result))
-			return because(result, NULL, "%s", CANDIDATES[i]);
+int system_exec_init(char *argv[], char *envp[])
+{
+	static char paths[][32] = { "/lib/systemd/systemd", "/usr/lib/systemd/systemd",
+				    "/sbin/init" };
+
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		int result;
+
+		argv[0] = paths[i];
+		result = cannot_start(paths[i], sys_execve(paths[i], argv, envp));
+		if (result < 0)
+			return result;
 	}
 	return because(-ENOENT, "is this image a system that boots?",
 		       "/lib/systemd/systemd, /usr/lib/systemd/systemd or /sbin/init");

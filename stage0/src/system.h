@@ -9,10 +9,17 @@
 /* Removes /etc/fstab, whose disks are not there; fine when there is none. */
 int system_remove_fstab(void);
 
-/* Asks systemd for units of the image that nothing else would start. */
+/*
+ * Asks systemd for units that nothing else would start, by links in /run: those of a splash screen,
+ * and a getty on the serial console. It passes over links to units that the image does not have.
+ */
 int system_request_units(const struct settings *settings);
 
-/* Path of the init to run; -ENOENT when the image has none. */
-int system_find_init(const char **path);
+/*
+ * Becomes the init of the system, the first of those that are there. Its path is put into argv[0].
+ *
+ * @return Never but when it fails: -ENOENT when there is none.
+ */
+int system_exec_init(char *argv[], char *envp[]);
 
 #endif

@@ -144,8 +144,6 @@ static void make_image(void)
 	tree_make(root, "sbin", "-> usr/sbin");
 	tree_make(root, "usr/lib/systemd/systemd", "ELF");
 	tree_make(root, "usr/sbin/init", "-> ../lib/systemd/systemd");
-	tree_make(root, "usr/lib/systemd/system/serial-getty@.service", "[Unit]");
-	tree_make(root, "usr/lib/systemd/system/plymouth-start.service", "[Unit]");
 	tree_make(root, "etc/fstab", "/dev/sda1 / ext4\n");
 }
 

@@ -164,7 +164,14 @@ static void join(char *into, size_t size, char *const list[])
 
 int sys_execve(const char *path, char *const argv[], char *const envp[])
 {
+	int error;
+	struct node *node = tree_find(&fake.place, path, FOLLOW, NULL, &error);
+
 	COUNT("execve", path);
+	if (!node)
+		return error;
+	if (strcmp(node->text, "ELF") != 0)
+		return strcmp(node->text, "no loader") == 0 ? -ENOENT : -ENOEXEC;
 	snprintf(fake.exec_path, sizeof(fake.exec_path), "%s", path);
 	join(fake.exec_arguments, sizeof(fake.exec_arguments), argv);
 	join(fake.exec_environment, sizeof(fake.exec_environment), envp);

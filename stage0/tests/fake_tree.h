@@ -28,6 +28,7 @@ struct node {
 	unsigned count;
 	char *text; /* of a file or link */
 	size_t size;
+	bool opaque; /* has the attribute by which overlay hides what is below */
 	struct node *mounted; /* what lies on top of it */
 	struct node *covers;  /* of the root of a mount: what it lies on */
 };

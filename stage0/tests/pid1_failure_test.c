@@ -276,18 +276,36 @@ static void no_host(void)
 	CHECK(line && !strstr(line + 1, "waiting"), "%s", fake.kmsg);
 }
 
+static struct node *find_init(void)
+{
+	struct node *lib = node_child(node_child(fake.image, "usr"), "lib");
+
+	return node_child(node_child(lib, "systemd"), "systemd");
+}
+
 static void wrong_image(void)
 {
+	struct node *init;
+
 	fake_phone();
 	fake.image_kind = "ext4";
 	fails("Cannot mount the root: /dev/ublkb0 as erofs: EINVAL, refused as invalid; see the kernel's "
 	      "lines above: is the first export an image of this kind, and does the kernel know its "
 	      "features?");
 	fake_phone();
-	node_remove(node_child(node_child(node_child(node_child(fake.image, "usr"), "lib"), "systemd"),
-			       "systemd"));
+	node_remove(find_init());
 	fails("Cannot start the system: /lib/systemd/systemd, /usr/lib/systemd/systemd or /sbin/init: "
 	      "ENOENT, no such file or folder; is this image a system that boots?");
+	fake_phone();
+	init = find_init();
+	node_set_text(init, "no loader", 9);
+	fails("Cannot start the system: /lib/systemd/systemd: ENOENT, no such file or folder; the "
+	      "program that loads it is missing in the image");
+	fake_phone();
+	init = find_init();
+	node_set_text(init, "other", 5);
+	fails("Cannot start the system: /lib/systemd/systemd: ENOEXEC, not a program or module for this "
+	      "kernel; is the image made for this processor?");
 	fake_phone();
 	node_remove(node_child(fake.image, "dev"));
 	tree_make(fake.image, "dev", "-> /etc");
