@@ -18,6 +18,11 @@ import { CodedError } from "../errors.ts";
  * - `usb.bad-descriptor`: a descriptor is cut short or contradicts itself. Facts: `offset`.
  * - `usb.bad-reply`: the USB/IP server broke the protocol; the connection was closed.
  * - `usb.unreachable`: no connection to the server could be made.
+ * - `usb.access-denied`: we may not use the device. Facts: `step`, `device`, `rule` and `file` of udev.
+ * - `usb.busy`: another program has the device or its interface. Facts: `step`, `device`.
+ * - `usb.open-failed`: the device could not be opened or set up. Facts: `step`, `device`.
+ * - `usb.no-interface`: the device has not the interface that is looked for. Facts: `device`.
+ * - `usb.stalled`: the device halted an endpoint; the halt was cleared. Facts: `direction`.
  * - `usb.import-refused`: the server would not hand out the device. Facts: `busid`, `status`.
  */
 export class UsbError extends CodedError {

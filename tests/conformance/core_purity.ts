@@ -16,13 +16,21 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   fs: ["bytes", "block"],
   format: ["bytes", "wasm", "block", "fs"],
   image: READING,
-  fastboot: ["bytes"],
+  fastboot: ["bytes", "block"],
   usb: ["bytes", "block"],
   serve: ["bytes", "block", "usb"],
   // a profile that no boot image could be made from is refused when it is read
-  device: ["bytes", "format", "usb", "fastboot"],
+  device: ["bytes", "block", "format", "usb", "fastboot"],
   boot: [...READING, "image", ...TALKING],
   phone: [...READING, "image", ...TALKING],
+};
+
+/** Files that join what their areas keep apart, with what they may import besides. */
+const JOINTS: Readonly<Record<string, readonly string[]>> = {
+  "fastboot/tcp_transport.ts": ["usb"],
+  "fastboot/usb_interface.ts": ["usb"],
+  "fastboot/usb_open.ts": ["usb"],
+  "fastboot/usb_transport.ts": ["usb"],
 };
 
 const RUNTIME_NAMES = "Deno|Bun|process|navigator";
@@ -72,7 +80,7 @@ function judgeImport(path: string, specifier: string): string | undefined {
   if (allowed === undefined) {
     return `lies in the area "${from}", of which nobody said what it may import`;
   }
-  if (allowed.includes(to)) return undefined;
+  if ([...allowed, ...JOINTS[path] ?? []].includes(to)) return undefined;
   return `imports ${specifier}: ${from} must not import from ${to}`;
 }
 

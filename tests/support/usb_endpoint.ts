@@ -28,7 +28,9 @@ export class ModelEndpoint {
   #waiting: Waiting[] = [];
   #halted = false;
   /** OUT: takes each transfer; "stall" halts the endpoint. Without one, OUT transfers wait. */
-  onOut: ((bytes: Uint8Array) => void | "stall" | Promise<void>) | undefined;
+  onOut:
+    | ((bytes: Uint8Array) => void | "stall" | Promise<void | "stall">)
+    | undefined;
 
   constructor(packetSize: number) {
     this.packetSize = packetSize;

@@ -1,0 +1,151 @@
+/**
+ * One command, from its bytes to its answer.
+ *
+ * @module
+ */
+
+import type { CommandBytes } from "./command.ts";
+import { FastbootError } from "./errors.ts";
+import { type ImageData, OutgoingImage, sizeOf } from "./image_data.ts";
+import {
+  describePacket,
+  type FastbootReply,
+  parseDataLength,
+  parseReply,
+} from "./reply.ts";
+import type { FastbootTransport } from "./transport.ts";
+import type { Wait } from "./wait.ts";
+
+/** INFO and TEXT to one command; a bootloader that says more has lost its way. */
+const MAX_MESSAGES = 10_000;
+
+/** Something that a bootloader says while it works. */
+export interface FastbootMessage {
+  /** Of what it is part: `boot`. */
+  readonly command: string;
+  /** `info` is a line, `text` is part of one. */
+  readonly type: "info" | "text";
+  /** Its words. */
+  readonly text: string;
+}
+
+/** What is said, and to whom. */
+export interface Topic {
+  readonly transport: FastbootTransport;
+  readonly command: string;
+  readonly bytes: CommandBytes;
+  /** Of the one who asked; he may have left. */
+  readonly wait: Wait;
+  /** For the data that the command announces. */
+  readonly image?: ImageData | undefined;
+  readonly onMessage?: ((message: FastbootMessage) => void) | undefined;
+  readonly onProgress?: ((sent: number) => void) | undefined;
+}
+
+/**
+ * Sends a command and what it announces, and reads to its last answer, also when nobody waits for it
+ * any more.
+ *
+ * @returns The text of OKAY.
+ * @throws {FastbootError}
+ */
+export async function converse(topic: Topic): Promise<string> {
+  const { transport, bytes, wait, image } = topic;
+  await reach(topic, () => transport.send(bytes));
+  wait.heard();
+  const first = await lastReply(topic);
+  if (image === undefined) return expectOkay(topic, first);
+  if (first.status === "FAIL") return expectOkay(topic, first);
+  const announced = first.status === "DATA"
+    ? parseDataLength(first.text)
+    : undefined;
+  const size = sizeOf(image);
+  if (announced === undefined) {
+    throw badReply(topic, `${first.status}${first.text}`, "DATA and a length");
+  }
+  const outgoing = new OutgoingImage(image, wait.signal);
+  await reach(
+    topic,
+    () =>
+      transport.sendData(announced, outgoing.pieces(announced), (sent) => {
+        wait.heard();
+        if (!wait.signal.aborted) topic.onProgress?.(sent);
+      }),
+  );
+  const answer = await lastReply(topic);
+  if (announced !== size) {
+    throw new FastbootError(
+      "fastboot.data-length",
+      `Cannot send boot image to ${transport.name}: bootloader wants ${announced} bytes, expected ${size}; try another cable or port`,
+      { facts: { found: announced, expected: size } },
+    );
+  }
+  if (outgoing.problem !== undefined) throw outgoing.problem;
+  return expectOkay(topic, answer);
+}
+
+/** The first reply that is neither INFO nor TEXT. */
+async function lastReply(topic: Topic): Promise<FastbootReply> {
+  const { transport, command, wait, onMessage } = topic;
+  for (let count = 0; count <= MAX_MESSAGES; count++) {
+    const packet = await reach(topic, () => transport.receive());
+    wait.heard();
+    const reply = parseReply(packet);
+    if (reply === undefined) {
+      throw badReply(topic, describePacket(packet), "INFO, TEXT, OKAY or FAIL");
+    }
+    const { status, text } = reply;
+    if (status !== "INFO" && status !== "TEXT") return reply;
+    if (wait.signal.aborted) continue;
+    onMessage?.({ command, type: status === "INFO" ? "info" : "text", text });
+  }
+  throw badReply(topic, `${MAX_MESSAGES} messages`, "OKAY or FAIL");
+}
+
+function expectOkay(topic: Topic, { status, text }: FastbootReply): string {
+  if (status === "OKAY") return text;
+  const { transport, command } = topic;
+  if (status !== "FAIL") throw badReply(topic, `${status}${text}`, "OKAY");
+  throw new FastbootError(
+    "fastboot.failed",
+    `Cannot run "${command}" on ${transport.name}: bootloader answered FAIL ${
+      JSON.stringify(text)
+    }${
+      command === "boot"
+        ? "; it may be locked, or know no way to start an image from memory"
+        : ""
+    }`,
+    { facts: { command, message: text } },
+  );
+}
+
+function badReply(
+  { transport, command }: Topic,
+  found: string,
+  expected: string,
+): FastbootError {
+  return new FastbootError(
+    "fastboot.bad-reply",
+    `Cannot run "${command}" on ${transport.name}: bootloader answered ${found}, expected ${expected}; restart its fastboot mode`,
+    { facts: { command, found } },
+  );
+}
+
+/** What a transport throws means that the phone cannot be reached any more. */
+async function reach<T>(
+  { transport, command }: Topic,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof FastbootError) throw cause;
+    throw new FastbootError(
+      "fastboot.lost",
+      `Cannot finish "${command}" on ${transport.name}: ${
+        cause instanceof Error ? cause.message : String(cause)
+      }`,
+      { facts: { command }, cause },
+    );
+  }
+}
