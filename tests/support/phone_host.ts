@@ -31,6 +31,7 @@ export class PhoneHost {
   readonly #machine: Machine;
   #unplug = () => {};
   #gate: Promise<void> = Promise.resolve();
+  #wake = () => {};
 
   /** Starts at once. */
   constructor(
@@ -45,6 +46,7 @@ export class PhoneHost {
   /** Pulls the cable, and plugs it in again after a while. */
   unplug(forMs = 0): void {
     this.#gate = new Promise((resolve) => setTimeout(resolve, forMs));
+    this.#gate.then(() => this.#wake());
     this.#unplug();
   }
 
@@ -76,7 +78,13 @@ export class PhoneHost {
     options: Omit<ServeForeverOptions, "signal">,
   ): Promise<void> {
     const { signal } = this.#stop;
-    const source = { find: () => this.#find(signal) };
+    const source = {
+      find: () => this.#find(signal),
+      watch: (wake: () => void) => {
+        this.#wake = wake;
+        return () => {};
+      },
+    };
     try {
       for await (
         const event of serveForever(source, exports, {

@@ -4,7 +4,7 @@
  * usage: serve_process.ts IMAGE
  *
  * Listens on a free port, which is the first line on standard output, and serves the image to the
- * USB/IP device behind each connection, one at a time. Each event follows as one line: its type.
+ * USB/IP device behind each connection, one at a time. Each event follows as one line: its type, and why.
  *
  * @module
  */
@@ -28,5 +28,6 @@ const source = {
 for await (
   const event of serveForever(source, [{ reader, blockSize: 4096 }])
 ) {
-  console.log(event.type);
+  const why = "cause" in event && event.cause ? ` ${event.cause}` : "";
+  console.log(`${event.type}${why}`);
 }
