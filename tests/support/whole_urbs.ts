@@ -14,28 +14,27 @@ const HEADER = 48, CMD_SUBMIT = 1, OUT = 0;
 /** Time for what was sent to arrive before the connection is closed for good. */
 const LINGER_MS = 3000;
 
-/** The same stream, whose `close` ends it as soon as the message that is being sent is complete. */
+/**
+ * The same stream, which passes on whole messages only. `close` ends it after the last of them; what
+ * was begun is not sent, and nothing of what is sent is that of the caller, who may use it again.
+ */
 export function cutBetweenUrbs(stream: ByteStream): ByteStream {
   const writer = stream.writable.getWriter();
-  const framing = new Framing();
-  let cutting = false, busy = false, ended = false;
+  const messages = new Messages();
+  let cut = false, writing: Promise<void> = Promise.resolve();
   const end = async () => {
-    if (ended) return;
-    ended = true;
-    // who leaves within a message leaves the rest of it to us
-    await writer.write(framing.rest()).catch(() => {});
+    if (cut) return;
+    cut = true;
+    await writing.catch(() => {});
     await writer.close().catch(() => {});
     setTimeout(() => stream.close(), LINGER_MS);
   };
   const writable = new WritableStream<Uint8Array>({
     async write(chunk) {
-      busy = true;
-      const length = framing.advance(chunk, cutting);
-      await writer.write(chunk.subarray(0, length));
-      busy = false;
-      if (!cutting || !framing.between) return;
-      await end();
-      throw new Error("The cable was pulled");
+      for (const message of messages.take(chunk)) {
+        if (cut) throw new Error("The cable was pulled");
+        await (writing = writer.write(message));
+      }
     },
     close: end,
     abort: end,
@@ -43,11 +42,7 @@ export function cutBetweenUrbs(stream: ByteStream): ByteStream {
   return {
     readable: unstoppable(stream.readable),
     writable,
-    close() {
-      if (cutting) return;
-      cutting = true;
-      if (framing.between && !busy) void end();
-    },
+    close: () => void end(),
   };
 }
 
@@ -69,47 +64,36 @@ function unstoppable(
   }, { highWaterMark: 0 });
 }
 
-/** Where in a message of the host the stream is. */
-class Framing {
-  readonly #header = new Uint8Array(HEADER);
+/** Collects bytes to messages of the host. */
+class Messages {
+  #message: Uint8Array<ArrayBuffer> = new Uint8Array(HEADER);
   #filled = 0;
-  #body = 0;
 
-  /** Is it between two messages? */
-  get between(): boolean {
-    return this.#filled === 0 && this.#body === 0;
-  }
-
-  /** Bytes that are missing to the end of the message. */
-  rest(): Uint8Array {
-    if (this.#filled === 0) return new Uint8Array(this.#body);
-    // an UNLINK of nothing
-    const header = new Uint8Array(HEADER);
-    header[3] = 2;
-    return header.subarray(this.#filled);
-  }
-
-  /** Goes over bytes, up to the end of a message where it should; gives how many that were. */
-  advance(chunk: Uint8Array, stop: boolean): number {
-    let at = 0;
-    while (at < chunk.length && !(stop && at > 0 && this.between)) {
-      if (this.#body > 0) {
-        const length = Math.min(this.#body, chunk.length - at);
-        this.#body -= length;
-        at += length;
-        continue;
-      }
-      const part = chunk.subarray(at, at + HEADER - this.#filled);
-      this.#header.set(part, this.#filled);
+  /** The messages that these bytes complete. */
+  *take(chunk: Uint8Array): Generator<Uint8Array> {
+    for (let at = 0; at < chunk.length;) {
+      const part = chunk.subarray(at, at + this.#message.length - this.#filled);
+      this.#message.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled < HEADER) break;
+      if (this.#filled < this.#message.length) return;
+      const body = this.#filled === HEADER ? this.#bodySize() : 0;
+      if (body > 0) {
+        const whole = new Uint8Array(HEADER + body);
+        whole.set(this.#message);
+        this.#message = whole;
+        continue;
+      }
+      yield this.#message;
+      this.#message = new Uint8Array(HEADER);
       this.#filled = 0;
-      const view = new DataView(this.#header.buffer);
-      const carries = view.getUint32(0) === CMD_SUBMIT &&
-        view.getUint32(12) === OUT;
-      if (carries) this.#body = view.getUint32(24);
     }
-    return at;
+  }
+
+  #bodySize(): number {
+    const view = new DataView(this.#message.buffer);
+    return view.getUint32(0) === CMD_SUBMIT && view.getUint32(12) === OUT
+      ? view.getUint32(24)
+      : 0;
   }
 }
