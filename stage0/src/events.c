@@ -1,6 +1,7 @@
 #include "events.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -52,6 +53,11 @@ void events_watch(pid_t pid, int news)
 {
 	gadget = pid;
 	sys_close(news);
+}
+
+int events_copy_news(void)
+{
+	return sys_fcntl(sources[NEWS], F_DUPFD_CLOEXEC, 0);
 }
 
 static void close_source(int which)

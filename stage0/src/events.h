@@ -27,6 +27,9 @@ int events_pipe(int *news);
 /* From now on the end of this process is a failure. Closes our copy of the write end. */
 void events_watch(pid_t gadget, int news);
 
+/* Another descriptor of the pipe's read end, or a negative errno. */
+int events_copy_news(void);
+
 /* In a child: gives back what only PID 1 may hold, and takes signals as usual again. */
 void events_leave_to_parent(void);
 

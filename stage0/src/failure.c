@@ -5,6 +5,7 @@
 #include <sys/reboot.h>
 #include <linux/reboot.h>
 
+#include "files.h"
 #include "log.h"
 #include "sys.h"
 #include "text.h"
@@ -20,6 +21,11 @@ void failure_plan(enum failure_policy policy, unsigned seconds)
 {
 	plan = policy;
 	delay_s = seconds;
+}
+
+unsigned failure_delay_ms(void)
+{
+	return plan == FAILURE_WAIT ? 3600 * 1000 : delay_s * 1000;
 }
 
 int because(int error, const char *advice, const char *format, ...)
@@ -102,7 +108,11 @@ _Noreturn void fail(const char *what, int error)
 	case FAILURE_PANIC:
 		break;
 	}
-	/* Of PID 1 this is the kernel's panic. */
+	/* Of PID 1 this is the kernel's panic; others must ask for it. */
+	if (sys_getpid() != 1) {
+		write_existing("/proc/sysrq-trigger", "c");
+		sys_reboot(LINUX_REBOOT_CMD_RESTART, NULL);
+	}
 	sys_exit(1);
 }
 

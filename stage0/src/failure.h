@@ -15,6 +15,9 @@ enum failure_policy {
 /* What follows a failure, and after how many seconds. Panic after 5 s until this is called. */
 void failure_plan(enum failure_policy policy, unsigned delay_s);
 
+/* How long a failure waits before it ends the boot; the whole hour of an unlimited one. */
+unsigned failure_delay_ms(void);
+
 /*
  * Remembers which object a step is about to fail on and what a person should look at. The last call
  * before the end counts; texts of the format are as of text_format().
@@ -24,7 +27,7 @@ void failure_plan(enum failure_policy policy, unsigned delay_s);
  */
 int because(int error, const char *advice, const char *format, ...);
 
-/* Ends the boot: "Cannot <what>: <object>: <errno>, <meaning>; <advice>". */
+/* Ends the boot, from whichever process: "Cannot <what>: <object>: <errno>, <meaning>; <advice>". */
 _Noreturn void fail(const char *what, int error);
 
 /* Ends the boot when `result` is negative, else gives it on. */

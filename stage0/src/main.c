@@ -26,6 +26,7 @@
 #include "system.h"
 #include "text.h"
 #include "usb_gadget.h"
+#include "watch.h"
 
 #define DEVKMSG_LIMIT "/proc/sys/kernel/printk_devkmsg"
 
@@ -301,6 +302,7 @@ int main(int argc, char *argv[], char *envp[])
 	step("wait for the gadget process", wait_for_gadget());
 	step("bind the USB controller", bind_controller());
 	start_helpers();
+	step("start the watching process", watch_start());
 
 	/* What needs no host is done while people and computers take their time. */
 	step("make mounts private", sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));

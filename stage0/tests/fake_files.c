@@ -45,7 +45,8 @@ int fake_count(const char *call, const char *object)
 
 const char *fake_name(int fd, char into[4096])
 {
-	static const char *const KINDS[] = { "closed", "", "news", "news", "signals", "uevents" };
+	static const char *const KINDS[] = { "closed", "",	 "news",    "life",
+					    "write",  "signals", "uevents" };
 
 	if (fd < 0 || fd >= FILES)
 		return "none";

@@ -12,7 +12,8 @@ struct open_file {
 		CLOSED,
 		FILE_NODE,
 		FILE_NEWS_READ,
-		FILE_NEWS_WRITE,
+		FILE_LIFE_READ,
+		FILE_WRITE,
 		FILE_SIGNALS,
 		FILE_UEVENTS
 	} kind;

@@ -122,6 +122,7 @@ static void make_kernel(void)
 	tree_make(fake.kernel, "sys/kernel/printk_devkmsg", "ratelimit\n");
 	tree_make(fake.kernel, "filesystems",
 		  "nodev\tproc\nnodev\ttmpfs\nnodev\toverlay\n\terofs\n\text4\n\tsquashfs\n");
+	tree_make(fake.kernel, "sysrq-trigger", "");
 	tree_make(fake.kernel, "self/oom_score_adj", "0\n");
 	fake.sys = node_new(&sys_type, S_IFDIR | 0555, "");
 	tree_make(fake.sys, "kernel/config", NULL);

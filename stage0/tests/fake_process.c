@@ -1,5 +1,6 @@
 /* Processes, what they wait for, and the kernel itself. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,8 @@ static struct {
 	int dead_status[4];
 	unsigned dead_count;
 	unsigned sleeps;
+	unsigned forks;
+	bool handed_over;
 	bool pipe_made;
 	pid_t gadget;
 } state;
@@ -57,26 +60,38 @@ int sys_dup2(int from, int to)
 	return to;
 }
 
+int sys_fcntl(int fd, int command, long argument)
+{
+	COUNT("fcntl", NULL);
+	(void)argument;
+	if (!fake_file(fd) || command != F_DUPFD_CLOEXEC)
+		return -EINVAL;
+	return fake_new_file(fake_file(fd)->kind, NULL);
+}
+
 int sys_pipe(int fds[2])
 {
 	COUNT("pipe", NULL);
+	/* The second one is that of the watching process. */
+	fds[0] = fake_new_file(state.pipe_made ? FILE_LIFE_READ : FILE_NEWS_READ, NULL);
+	fds[1] = fake_new_file(FILE_WRITE, NULL);
 	state.pipe_made = true;
-	fds[0] = fake_new_file(FILE_NEWS_READ, NULL);
-	fds[1] = fake_new_file(FILE_NEWS_WRITE, NULL);
 	return 0;
 }
 
-static bool is_ready(const struct open_file *file)
+static short ready_events(const struct open_file *file)
 {
 	switch (file->kind) {
 	case FILE_NEWS_READ:
-		return state.count > 0 || state.writer_gone;
+		return (short)((state.count > 0 ? POLLIN : 0) | (state.writer_gone ? POLLHUP : 0));
+	case FILE_LIFE_READ:
+		return state.handed_over ? POLLHUP : 0;
 	case FILE_SIGNALS:
-		return state.child_signal;
+		return state.child_signal ? POLLIN : 0;
 	case FILE_UEVENTS:
-		return state.uevents > 0;
+		return state.uevents > 0 ? POLLIN : 0;
 	default:
-		return false;
+		return 0;
 	}
 }
 
@@ -110,6 +125,9 @@ static bool happen(void)
 		state.writer_gone = true;
 		dies(state.gadget, event->status);
 		break;
+	case EVENT_HANDOFF:
+		state.handed_over = true;
+		break;
 	case EVENT_OTHER_DIES:
 		dies(50, 0);
 		break;
@@ -128,7 +146,7 @@ int sys_poll(struct pollfd *fds, unsigned number, int timeout_ms)
 		for (unsigned i = 0; i < number; i++) {
 			struct open_file *file = fake_file(fds[i].fd);
 
-			fds[i].revents = file && is_ready(file) ? POLLIN : 0;
+			fds[i].revents = file ? ready_events(file) & (fds[i].events | POLLHUP) : 0;
 			ready += fds[i].revents != 0;
 		}
 	} while (ready == 0 && timeout_ms != 0 && happen());
@@ -147,6 +165,11 @@ pid_t sys_getpid(void)
 pid_t sys_fork(void)
 {
 	COUNT("fork", NULL);
+	if (++state.forks == fake.child_of_fork) {
+		fake.pid = 200;
+		fake.events = fake.events_of_child;
+		return 0;
+	}
 	/* The gadget's is the one behind the pipe for its news. */
 	if (state.pipe_made && state.gadget == 0)
 		state.gadget = (pid_t)(FIRST_CHILD + fake.forks);

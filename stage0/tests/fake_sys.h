@@ -24,6 +24,7 @@ struct fake_event {
 		EVENT_UDC,	  /* a controller appears */
 		EVENT_UEVENT,	  /* of something else */
 		EVENT_GADGET_DIES, /* with wait status `status` */
+		EVENT_HANDOFF, /* as the watching process sees it */
 		EVENT_OTHER_DIES, /* a child that is not ours */
 	} what;
 	struct gadget_news news;
@@ -67,6 +68,8 @@ struct fake {
 	char mounts[8192];     /* "SOURCE TARGET TYPE FLAGS DATA" a line */
 	char udc[64];	       /* what the gadget was bound to */
 	unsigned forks;
+	const struct fake_event *events_of_child;
+	unsigned child_of_fork; /* go on as the child of this one, from 1 */
 	pid_t killed;	       /* by SIGKILL */
 	struct place place;
 	jmp_buf back;

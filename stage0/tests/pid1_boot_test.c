@@ -49,7 +49,7 @@ static void erofs(void)
 	CHECK(!strcmp(fake.udc, "usbip-vudc.0"), "%s", fake.udc);
 	CHECK_HAS(fake.mounts, "/dev/ublkb0 /lower erofs 1 -\n");
 	CHECK(!exists("/etc/fstab"), "still there");
-	CHECK(fake.forks == 1, "%u", fake.forks);
+	CHECK(fake.forks == 2, "%u", fake.forks);
 }
 
 static void says(void)
@@ -131,7 +131,7 @@ static void acm(void)
 	fake_phone();
 	fake_setting("smoo.acm", "");
 	boots();
-	CHECK(fake.forks == 2, "%u", fake.forks);
+	CHECK(fake.forks == 3, "%u", fake.forks);
 	CHECK_HAS(text_at("/run/systemd/system/getty.target.wants/serial-getty@ttyGS0.service"),
 		  "/usr/lib/systemd/system/serial-getty@.service");
 	CHECK_HAS(text_at("/run/systemd/system/sysinit.target.wants/plymouth-start.service"),
@@ -154,7 +154,7 @@ static void framebuffer(void)
 	fake_phone();
 	fake_setting("stage0.fb", "yes\n");
 	boots();
-	CHECK(fake.forks == 2 && fake.killed == 100, "%u forks, %d killed", fake.forks, fake.killed);
+	CHECK(fake.forks == 3 && fake.killed == 100, "%u forks, %d killed", fake.forks, fake.killed);
 }
 
 #define GADGET "/sys/kernel/config/usb_gadget/fastboop/"

@@ -397,6 +397,49 @@ static void policies(void)
 	policy("wait", "1", FAKE_WAITS, 0, "[waiting for you]\n");
 }
 
+static const struct fake_event BOUND[] = {
+	{ .what = EVENT_NEWS, .news = { .what = GADGET_READY } },
+	{ .what = EVENT_UDC },
+	{ .what = EVENT_END },
+};
+static const struct fake_event STUCK[] = {
+	{ .what = EVENT_GADGET_DIES, .status = 9 },
+	{ .what = EVENT_END },
+};
+static const struct fake_event HANDED_OVER[] = { { .what = EVENT_HANDOFF }, { .what = EVENT_END } };
+static const struct fake_event SAID_IN_TIME[] = {
+	{ .what = EVENT_GADGET_DIES, .status = 9 },
+	{ .what = EVENT_HANDOFF },
+	{ .what = EVENT_END },
+};
+
+/* Follows the watching process, the second one that is started, from its start on. */
+static void watch(const struct fake_event *then)
+{
+	fake_phone();
+	fake.child_of_fork = 2;
+	fake.events = BOUND;
+	fake.events_of_child = then;
+	fake_boot();
+}
+
+static void watching(void)
+{
+	const struct node *trigger;
+
+	watch(STUCK);
+	CHECK(fake.ending == FAKE_REBOOT && fake.status == LINUX_REBOOT_CMD_RESTART, "%d", fake.ending);
+	CHECK_HAS(fake.kmsg, "<3>stage0: Cannot go on: the gadget process has ended, and the first process "
+			     "waits for the device that it served: ECHILD, a process that is needed has "
+			     "ended; its own lines above say why [kernel panic in 5 s]\n");
+	trigger = node_child(fake.kernel, "sysrq-trigger");
+	CHECK(!strcmp(trigger->text, "c"), "%s", trigger->text);
+	watch(HANDED_OVER);
+	CHECK(fake.ending == FAKE_EXIT && fake.status == 0 && !strstr(fake.kmsg, "<3>"), "%s", fake.kmsg);
+	watch(SAID_IN_TIME);
+	CHECK(fake.ending == FAKE_EXIT && fake.status == 0 && !strstr(fake.kmsg, "<3>"), "%s", fake.kmsg);
+}
+
 static void not_first(void)
 {
 	fake_phone();
@@ -429,6 +472,7 @@ int main(void)
 		{ "each way in which an OSTree link is wrong has its message", ostree },
 		{ "a deployment without var is refused", ostree_without_var },
 		{ "stage0.failure decides what follows a failure, after its delay", policies },
+		{ "the watching process ends the boot where the first one cannot", watching },
 		{ "it does nothing when it is not the first process", not_first },
 	};
 
