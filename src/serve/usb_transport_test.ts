@@ -16,6 +16,7 @@ import { isRight, patternReader } from "../../tests/support/smoo_serving.ts";
 import type { BlockReader } from "../block/reader.ts";
 import { isCoded } from "../errors.ts";
 import type { ServedExport, ServeEvent, ServeOptions } from "./events.ts";
+import { ServeHistory } from "./history.ts";
 import { serveExports } from "./host.ts";
 import type { SmooTransportOptions } from "./usb_transport.ts";
 import { openSmooTransport } from "./usb_transport.ts";
@@ -240,6 +241,30 @@ test("a failed read is followed by a good one", async () => {
     assert.ok(isRight(await gadget.request(READ, 2, 3), 1024));
   }
   await stop();
+});
+
+test("a message that is no Request is taken whole, whatever its length", async () => {
+  const { gadget, events, stop } = await start();
+  for (const length of [64, 1, 1000, 29]) {
+    gadget.sendRaw(new Uint8Array(length));
+  }
+  assert.ok(isRight(await gadget.request(READ, 3, 1), 1536));
+  const strays = events.flatMap((e) => e.type === "stray" ? e.length : []);
+  assert.deepEqual(strays, [64, 1, 1000, 29]);
+  await stop();
+});
+
+test("what a session leaves unanswered is not counted as under way", async () => {
+  const history = new ServeHistory();
+  const reader = patternReader(8 << 20, () => new Promise(() => {}));
+  const { gadget, end } = await start({}, [exportOf(reader)], { history });
+  for (let i = 0; i < 5; i++) gadget.request(READ, i, 1).catch(() => {});
+  await soon();
+  assert.equal(history.statistics.inFlight, 5);
+  gadget.unplug();
+  await assert.rejects(end);
+  assert.equal(history.statistics.inFlight, 0);
+  assert.equal(history.statistics.answered, 0);
 });
 
 test("a halt of interrupt IN is cleared, and no message is lost", async () => {

@@ -78,6 +78,7 @@ export class SmooDevice implements UsbDevice {
   readonly #function: SmooFunction;
   readonly #options: SmooDeviceOptions;
   readonly #halted = new Set<PipeName>();
+  readonly #lanes = new Map<PipeName, Promise<void>>();
   #claimed = false;
   #gone = false;
 
@@ -243,8 +244,17 @@ export class SmooDevice implements UsbDevice {
     const fault = await this.#begin(name);
     if (fault === "stall") return { status: "stall", bytesWritten: 0 };
     const bytesWritten = data.length - (fault === "short" ? 1 : 0);
+    const { delay } = this.#options;
+    // The bus takes the bytes some time after the call, one transfer behind the other: until then
+    // they must stay as they are.
+    if (delay !== undefined) {
+      const before = this.#lanes.get(name);
+      const turn = (before ?? Promise.resolve()).then(delay);
+      this.#lanes.set(name, turn);
+      await turn;
+      this.#check();
+    }
     await this.pipes[name].write(data.subarray(0, bytesWritten));
-    await this.#options.delay?.();
     return { status: "ok", bytesWritten };
   }
 
