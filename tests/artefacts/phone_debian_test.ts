@@ -4,9 +4,9 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { findFixture } from "../../scripts/fixtures/all.ts";
 import { AUTOLOGIN, QUICK, Shell } from "../support/phone_console.ts";
-import { PhoneHost } from "../support/phone_host.ts";
 import { missingPhone } from "../support/missing_phone.ts";
 import { bootPhone, type PhoneBoot } from "../support/rig.ts";
+import { describeSoak, ShakenHost } from "../support/unplug_soak.ts";
 
 /** Their names and hashes must be the same on the phone as in the tree that the images are made of. */
 const FOLDERS = "bin sbin lib/systemd lib/udev share/doc/systemd";
@@ -19,6 +19,8 @@ interface DebianCase {
   /** The erofs image it is planned from, when it is not itself one. */
   readonly files?: string;
   readonly boot: Partial<PhoneBoot>;
+  /** Times that the cable is pulled while it boots. */
+  readonly pulls?: number;
   /** What only this one must show. */
   readonly more?: (shell: Shell) => Promise<void>;
 }
@@ -45,6 +47,7 @@ const CASES: readonly DebianCase[] = [
     served: "debian-arm64.ext4",
     files: PLAIN,
     boot: { rootFileSystem: "ext4" },
+    pulls: 6,
   },
   {
     name: "squashfs",
@@ -96,21 +99,19 @@ async function bootDebian(one: DebianCase, context: TestContext) {
     ...one.boot,
     cmdline: [AUTOLOGIN, QUICK, one.boot.cmdline ?? ""].join(" ").trim(),
   });
-  const host = new PhoneHost(phone.machine, [
-    { reader: phone.reader, blockSize: 4096 },
-  ]);
+  const shaken = new ShakenHost(phone, one.pulls ?? 0, 4000);
+  const { host } = shaken;
   try {
     const shell = new Shell(phone.machine);
     await shell.ready();
     const login = Math.round(performance.now() - start);
+    const figures = await shaken.calm();
+    context.diagnostic(`login after ${login} ms, ${describeSoak(figures)}`);
     await checkSystem(shell, one);
     await one.more?.(shell);
-    const requests = host.answered;
+    if (one.pulls === undefined) assert.equal(host.plugs, 1);
+    else assert.equal(figures.outstanding.length, one.pulls);
     await checkPowerOff(shell, phone.machine.exited);
-    context.diagnostic?.(
-      `login after ${login} ms, ${requests} requests answered`,
-    );
-    assert.equal(host.plugs, 1, "the cable was never pulled");
   } catch (error) {
     console.error(phone.machine.console.text.slice(-6000));
     console.error(host.events.slice(-40));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { type TestContext } from "node:test";
 import { findFixture } from "../../scripts/fixtures/all.ts";
 import { openUsbIpDevice } from "../../src/usb/usbip/device.ts";
 import { missingPhone } from "../support/missing_phone.ts";
@@ -84,6 +84,7 @@ test("the smoo gadget of a phone keeps the protocol", options, async (t) => {
     ]);
     const served = { phone, host, guest, pattern, root: root!, disk: disk! };
     await t.test("what the first process finds", () => checkFacts(served));
+    await t.test("its figures", (step) => checkFigures(served, step));
     await t.test("reads of all sizes are right", () => checkReads(served));
     await t.test("an error is of one read alone", () => checkError(served));
     await t.test("a short message is dropped", () => checkStray(served));
@@ -277,6 +278,26 @@ async function checkFacts({ guest, phone, root }: Served): Promise<void> {
   assert.match(stat[0]!, /ENOENT/, "fstab is gone");
   const written = Guest.facts(await guest.run("write /data/new 256"), "write");
   assert.equal(written.get("wrong"), "0");
+}
+
+/** Bars with room for a busy machine: what is measured is in the test's diagnostics. */
+async function checkFigures({ guest }: Served, step: TestContext) {
+  const text = (await guest.run("log stage0:")).join("\n");
+  const found = (pattern: RegExp) => pattern.exec(text)!.slice(1).map(Number);
+  const [bound, modules] = found(/bound to \S+ after (\d+) ms \(modules (\d+)/);
+  const [handed] = found(/handing over to \S+, (\d+) ms after/);
+  const { worker } = await gadget(guest);
+  const rss = Number(worker!.get("rss_kib"));
+  step.diagnostic(
+    `UDC bound ${
+      bound! - modules!
+    } ms after the start of /init and beside ${modules} ms of modules; ` +
+      `/init of the system ${handed} ms after the block device; gadget ${rss} KiB`,
+  );
+  assert.ok(bound! - modules! < 2500);
+  assert.ok(handed! < 2500);
+  // of the bar's 4 MiB, and of what two devices may have in their queues
+  assert.ok(rss < 4096 + 2 * 16 * 1024);
 }
 
 async function checkReads({ guest, disk }: Served): Promise<void> {
