@@ -78,6 +78,8 @@ export type PassedOverReason =
   | "no-profile"
   /** Its bootloader could not be asked. */
   | "not-answering"
+  /** It runs from an image already: it is a gadget of ours, or of somebody else. */
+  | "already-booted"
   /** The user chose another one. */
   | "not-chosen";
 

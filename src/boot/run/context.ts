@@ -1,0 +1,77 @@
+/**
+ * What all parts of one run share: the world with its defaults, and the way out for events.
+ *
+ * @module
+ */
+
+import { type Sleep, sleep } from "../../serve/link.ts";
+import type { UsbDevice } from "../../usb/shape.ts";
+import type { BootEvent, PhoneData } from "./events.ts";
+import type { BootOptions, BootWorld } from "./options.ts";
+
+type WithoutTime<E> = E extends unknown ? Omit<E, "ms"> : never;
+
+/** An event whose time is added by {@linkcode RunContext.emit}. */
+export type TimelessEvent = WithoutTime<BootEvent>;
+
+/** What all parts of one run share. */
+export interface RunContext {
+  readonly options: BootOptions;
+  readonly usb: BootWorld["usb"];
+  readonly portOf: (device: UsbDevice) => string | undefined;
+  readonly now: () => number;
+  readonly sleep: Sleep;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** Tells who listens. */
+  readonly emit: (event: TimelessEvent) => void;
+}
+
+/** Fills in what the world leaves out. */
+export function runContext(
+  options: BootOptions,
+  world: BootWorld,
+  signal: AbortSignal,
+  push: (event: BootEvent) => void,
+): RunContext {
+  const now = world.now ?? (() => performance.now());
+  const began = now();
+  return {
+    options,
+    usb: world.usb,
+    portOf: world.portOf ?? (() => undefined),
+    now,
+    sleep: world.sleep ?? sleep,
+    signal,
+    emit: (event) => push({ ...event, ms: now() - began } as BootEvent),
+  };
+}
+
+/** What is known of a device now. */
+export function describePhone(
+  device: UsbDevice,
+  portOf: RunContext["portOf"],
+): PhoneData {
+  const { vendorId, productId } = device;
+  return {
+    vendorId,
+    productId,
+    serialNumber: serialOf(device),
+    port: portOf(device),
+  };
+}
+
+/** The serial number, if there is one. */
+export function serialOf({ serialNumber }: UsbDevice): string | undefined {
+  return serialNumber?.trim() || undefined;
+}
+
+/** A phone in words: `18d1:d00d "0123" at 1-2`. */
+export function phoneText(
+  { vendorId, productId, serialNumber, port }: PhoneData,
+): string {
+  const hex = (id: number) => id.toString(16).padStart(4, "0");
+  const id = `${hex(vendorId)}:${hex(productId)}`;
+  const serial = serialNumber === undefined ? "" : ` "${serialNumber}"`;
+  return `${id}${serial}${port === undefined ? "" : ` at ${port}`}`;
+}

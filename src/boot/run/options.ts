@@ -1,0 +1,83 @@
+/**
+ * What booting phones needs to be given.
+ *
+ * @module
+ */
+
+import type { DeviceProfile } from "../../device/profile.ts";
+import type { FileSystem } from "../../fs/filesystem.ts";
+import type { ServedExport } from "../../serve/events.ts";
+import type { Sleep } from "../../serve/link.ts";
+import type { Usb, UsbDevice } from "../../usb/shape.ts";
+import type { PlanOptions } from "../plan.ts";
+import type { PhoneData } from "./events.ts";
+
+/** What is booted. */
+export interface BootSource {
+  /** Kernel, modules and device trees are taken from here. */
+  readonly files: FileSystem;
+  /** What the phones get to read, root first. All phones share the readers. */
+  readonly exports: readonly ServedExport[];
+  /** Bytes fetched so far from where the image is kept, for the event `reading`. */
+  readonly bytesRead?: (() => number) | undefined;
+}
+
+/** A phone that could be booted. */
+export interface FoundPhone {
+  /** As in events. */
+  readonly phone: string;
+  readonly device: PhoneData;
+  /** Those that it fits: at least one. */
+  readonly profiles: readonly DeviceProfile[];
+}
+
+/** Which phones are meant. With nothing of it, the one that is there. */
+export interface PhoneSelection {
+  /** All of these, compared exactly. */
+  readonly serialNumbers?: readonly string[] | undefined;
+  /** All phones that are plugged in here, as {@linkcode BootWorld.portOf} writes it. */
+  readonly ports?: readonly string[] | undefined;
+  /** Every phone that is there at the first look that finds one. */
+  readonly all?: boolean | undefined;
+}
+
+/** What {@linkcode runBoot} is to do. */
+export interface BootOptions {
+  /** What is booted. */
+  readonly image: BootSource;
+  /** Phones that may be booted; with only one, the boot image is made while the phone is waited for. */
+  readonly profiles: readonly DeviceProfile[];
+  /** What goes into the boot image besides image and profile. */
+  readonly plan?: Omit<PlanOptions, "signal" | "onPart"> | undefined;
+  /** Which phones. */
+  readonly phones?: PhoneSelection | undefined;
+  /** How long phones are waited for: 0 for a single look; for ever when absent. */
+  readonly waitMs?: number | undefined;
+  /** From the end of the bootloader to the gadget; 180,000 when absent, `Infinity` for ever. */
+  readonly gadgetMs?: number | undefined;
+  /** A phone that cannot be reached for so long is done with; never when absent. */
+  readonly goneMs?: number | undefined;
+  /**
+   * Asked when several phones are there and one was meant; gives the `phone` of some of them, or
+   * nothing. When absent it is an error.
+   */
+  readonly choosePhones?:
+    | ((phones: readonly FoundPhone[]) => Promise<readonly string[]>)
+    | undefined;
+  /** Asked when a phone fits several profiles; gives the id of one, or nothing. When absent it is an error. */
+  readonly chooseProfile?:
+    | ((phone: FoundPhone) => Promise<string | undefined>)
+    | undefined;
+}
+
+/** What booting phones touches. */
+export interface BootWorld {
+  /** Where phones are plugged in. A device is the same object for as long as it is plugged in. */
+  readonly usb: Usb;
+  /** Bus and port of a device, `1-1.2`; nothing where that is not known. */
+  readonly portOf?: ((device: UsbDevice) => string | undefined) | undefined;
+  /** Milliseconds since some moment; `performance.now` when absent. */
+  readonly now?: (() => number) | undefined;
+  /** By `setTimeout` when absent. */
+  readonly sleep?: Sleep | undefined;
+}

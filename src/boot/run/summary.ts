@@ -1,0 +1,54 @@
+/**
+ * A plan as plain data.
+ *
+ * @module
+ */
+
+import type { BootPlan } from "../plan.ts";
+import type { BuiltData } from "./events.ts";
+
+/** What went into a boot image. */
+export function summarize(plan: BootPlan): BuiltData {
+  const { kernel, deviceTree, initramfs, moduleFiles } = plan;
+  return {
+    profile: plan.profile.id,
+    machine: plan.machine,
+    kernel: {
+      path: kernel.path,
+      release: kernel.release,
+      storedSize: kernel.fileSize,
+      size: plan.kernelSize,
+    },
+    deviceTree: deviceTree &&
+      { from: deviceTree.from, size: deviceTree.bytes.length },
+    initramfs: {
+      unpackedSize: initramfs.unpackedSize,
+      size: initramfs.bytes.length,
+      entries: initramfs.rows.length,
+    },
+    modules: moduleFiles.map(({ module }) => module.name),
+    cmdline: plan.cmdline.cmdline,
+    size: plan.bytes.length,
+  };
+}
+
+/** What a user should know of a boot image, though it is used. */
+export function warningsOf(
+  { deviceTree, kernel, initramfs }: Pick<
+    BootPlan,
+    "deviceTree" | "kernel" | "initramfs"
+  >,
+): { readonly code: string; readonly message: string }[] {
+  const warnings = initramfs.overrides.map(({ path, by, instead }) => ({
+    code: "plan.override",
+    message: `"${by}" puts its own ${path} in the place of that of ${instead}`,
+  }));
+  if (deviceTree?.otherRelease !== undefined) {
+    warnings.push({
+      code: "plan.other-device-tree",
+      message:
+        `The device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, not of ${kernel.release}, which has none; give one if the phone does not boot`,
+    });
+  }
+  return warnings;
+}
