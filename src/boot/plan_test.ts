@@ -1,22 +1,23 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import test from "node:test";
+import {
+  MADE_DTB as DTB,
+  MADE_FOLDER as FOLDER,
+  MADE_MODULES as MODULES,
+  MADE_TREES as TREES,
+  madeFiles as image,
+  madeProfile as profile,
+} from "../../tests/support/boot_image.ts";
 import {
   MADE_RELEASE,
   madeBzImage,
   madeImage,
 } from "../../tests/support/made_kernel.ts";
 import { BUILTIN_PROFILES } from "../device/builtin.ts";
-import type {
-  AndroidBootimgProfile,
-  DeviceProfile,
-} from "../device/profile.ts";
 import { type ErrorCode, isCoded } from "../errors.ts";
 import { parseBootImage } from "../format/bootimg/parse.ts";
 import { readCpio } from "../format/cpio/read.ts";
 import { encodeKernel } from "../format/kernel/encode.ts";
-import type { FileSystem } from "../fs/filesystem.ts";
 import { MemorySource } from "../fs/memory_source.ts";
 import { withPaths } from "../fs/open_paths.ts";
 import { gunzip, gzip } from "../wasm/codecs.ts";
@@ -28,96 +29,7 @@ import {
 } from "./plan.ts";
 import { builtinStage0 } from "./builtin_stage0.ts";
 
-const FOLDER = `/usr/lib/modules/${MADE_RELEASE}`;
-const TREES = `/usr/lib/linux-image-${MADE_RELEASE}`;
-const MODULES = [
-  "configfs",
-  "libcomposite",
-  "usb_f_fs",
-  "ublk_drv",
-  "overlay",
-  "erofs",
-  "phone_usb",
-  "phone_phy",
-];
-const DEPENDENCIES: Record<string, string> = {
-  libcomposite: "configfs",
-  phone_usb: "phone_phy",
-};
-const DTB = new Uint8Array(
-  readFileSync(
-    fileURLToPath(
-      new URL("../../tests/fixtures/fdt/base.dtb", import.meta.url),
-    ),
-  ),
-);
 const text = (content: string) => new TextEncoder().encode(content);
-
-/** Files of an image that boots; `changes` replaces some, or takes them away. */
-function image(
-  changes: Record<string, Uint8Array | string | undefined> = {},
-): FileSystem {
-  const dep = MODULES.map((name) => {
-    const needs = DEPENDENCIES[name];
-    return `kernel/${name}.ko:${
-      needs === undefined ? "" : ` kernel/${needs}.ko`
-    }`;
-  });
-  const files: Record<string, Uint8Array | string | undefined> = {
-    [`/boot/vmlinuz-${MADE_RELEASE}`]: madeImage(),
-    [`${FOLDER}/modules.dep`]: dep.map((line) => `${line}\n`).join(""),
-    [`${FOLDER}/modules.builtin`]: "",
-    ...Object.fromEntries(
-      MODULES.map((name) => [`${FOLDER}/kernel/${name}.ko`, `\x7fELF ${name}`]),
-    ),
-    [`${TREES}/vendor/phone.dtb`]: DTB,
-    ...changes,
-  };
-  const source = MemorySource.from(
-    Object.entries(files).flatMap(([path, content]) =>
-      content === undefined ? [] : [{
-        path,
-        type: "file",
-        content: typeof content === "string" ? text(content) : content,
-      }]
-    ),
-  );
-  // in memory, but of a kind that stage0 can mount
-  return withPaths({
-    kind: "erofs",
-    blockSize: source.blockSize,
-    name: "made",
-    identity: source.identity,
-    rootNumber: source.rootNumber,
-    inode: (number, options) => source.inode(number, options),
-    lookup: (directory, name, options) =>
-      source.lookup(directory, name, options),
-    list: (directory, options) => source.list(directory, options),
-    readLink: (link, options) => source.readLink(link, options),
-    open: (file) => source.open(file),
-  });
-}
-
-function profile(changes: Partial<AndroidBootimgProfile> = {}): DeviceProfile {
-  return {
-    id: "made-phone",
-    devicetree_name: "vendor/phone",
-    match: [{ fastboot: { vid: 0x18d1, pid: 0xd00d } }],
-    probe: [],
-    boot: {
-      fastboot_boot: {
-        android_bootimg: {
-          header_version: 2,
-          page_size: 4096,
-          kernel: { encoding: "image.gz" },
-          cmdline_append: "console=ttyX0",
-          ...changes,
-        },
-      },
-    },
-    stage0: { kernel_modules: ["phone-usb"] },
-  };
-}
 
 /** The smallest static program for arm64: a header and one segment. */
 function stage0(): Uint8Array<ArrayBuffer> {
