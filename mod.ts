@@ -123,7 +123,29 @@ export {
 } from "./src/boot/plan.ts";
 export { type Deployment, openDeployment } from "./src/boot/ostree.ts";
 export { openSubtree } from "./src/fs/subtree.ts";
+export * from "./src/device/probe.ts";
+export {
+  type CloseOptions,
+  type CommandOptions,
+  type DownloadOptions,
+  type DownloadProgress,
+  FastbootClient,
+  type FastbootOptions,
+} from "./src/fastboot/client.ts";
+export type { CommandBytes, FastbootCommand } from "./src/fastboot/command.ts";
+export type { FastbootMessage } from "./src/fastboot/conversation.ts";
+export * from "./src/fastboot/errors.ts";
+export type { ImageData, ImageStream } from "./src/fastboot/image_data.ts";
+export * from "./src/fastboot/tcp_transport.ts";
+export * from "./src/fastboot/transport.ts";
+export * from "./src/fastboot/usb_interface.ts";
+export type { UsbOpenOptions } from "./src/fastboot/usb_open.ts";
+export * from "./src/fastboot/usb_transport.ts";
+export * from "./src/usb/errors.ts";
+export type { EndpointKind, FoundInterface } from "./src/usb/find.ts";
 export type * from "./src/usb/shape.ts";
+export * from "./src/usb/udev.ts";
+export type { ByteStream } from "./src/usb/usbip/stream.ts";
 export * from "./src/serve/errors.ts";
 export * from "./src/serve/export_id.ts";
 export type * from "./src/serve/events.ts";

@@ -132,6 +132,7 @@ const PACKAGES = [
   "clang-19",
   "cpio",
   "device-tree-compiler",
+  "fastboot",
   "file",
   "kmod",
   "libarchive-tools",

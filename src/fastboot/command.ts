@@ -19,12 +19,10 @@ export type FastbootCommand =
   /** Restarts the phone. */
   | { readonly name: "reboot" };
 
-declare const encoded: unique symbol;
-
 /** The bytes of a command. Only {@linkcode encodeCommand} makes them. */
 export type CommandBytes = Uint8Array<ArrayBuffer> & {
   /** Exists for the types alone. */
-  readonly [encoded]: true;
+  readonly encodedCommand: true;
 };
 
 /**

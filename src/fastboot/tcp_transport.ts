@@ -79,7 +79,8 @@ class TcpTransport implements FastbootTransport {
   async shakeHands(): Promise<void> {
     let found: Uint8Array;
     try {
-      await this.#writer.write(HANDSHAKE);
+      // Both sides speak first; who cannot be written to cannot be read from, either.
+      this.#writer.write(HANDSHAKE).catch(() => {});
       found = await this.#read(HANDSHAKE.length);
     } catch (cause) {
       throw new FastbootError(

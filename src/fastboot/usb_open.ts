@@ -15,9 +15,6 @@ import {
 } from "./usb_interface.ts";
 import { Wait } from "./wait.ts";
 
-/** Between two attempts. */
-const RETRY_MS = 150;
-
 /** What opening can be told. */
 export interface UsbOpenOptions {
   /** Gives up; the device is closed. */
@@ -31,6 +28,8 @@ export interface UsbOpenOptions {
    * after it has come; 5000 when absent.
    */
   readonly deniedMs?: number | undefined;
+  /** Between two attempts; 150 when absent. */
+  readonly retryMs?: number | undefined;
 }
 
 /**
@@ -52,12 +51,12 @@ export async function openFastbootInterface(
         options.signal?.throwIfAborted();
         const kind = judge(cause);
         const waited = Date.now() - began;
-        const { busyMs = 3000, deniedMs = 5000 } = options;
+        const { busyMs = 3000, deniedMs = 5000, retryMs = 150 } = options;
         const patience = { busy: busyMs, denied: deniedMs, other: 0 }[kind];
-        if (waited + RETRY_MS > patience) {
+        if (waited + retryMs > patience) {
           throw openError(kind, what, device, cause);
         }
-        await sleep(RETRY_MS, options.signal);
+        await sleep(retryMs, options.signal);
       }
     }
   };

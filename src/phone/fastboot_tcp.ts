@@ -10,6 +10,8 @@ import type { FastbootDevice } from "./fastboot_device.ts";
 const HANDSHAKE = new TextEncoder().encode("FB01");
 /** Bytes of a packet of data that are handed over at once. */
 const CHUNK_BYTES = 1 << 20;
+/** Time for a host to read what was said last. */
+const LINGER_MS = 1000;
 /** Bytes of a command at most; the device refuses less than that already. */
 const MAX_COMMAND_BYTES = 4096;
 
@@ -46,14 +48,12 @@ export async function serveFastbootTcp(
   } catch {
     return { why: "closed" };
   } finally {
-    // What was said last has to arrive before the connection ends.
+    // What was said last has to arrive before the connection ends, if the host still reads.
+    const timer = setTimeout(() => closeStream(stream), LINGER_MS);
     await writer.close().catch(() => {});
+    clearTimeout(timer);
     source.cancel();
-    try {
-      stream.close();
-    } catch {
-      // Was closed already.
-    }
+    closeStream(stream);
   }
 }
 
@@ -62,7 +62,7 @@ async function converse(
   writer: WritableStreamDefaultWriter<Uint8Array>,
   device: FastbootDevice,
 ): Promise<FastbootTcpEnd> {
-  await writer.write(HANDSHAKE);
+  writer.write(HANDSHAKE).catch(() => {}); // both sides speak first
   const hello = new Uint8Array(HANDSHAKE.length);
   if (await source.fill(hello) < hello.length) return { why: "closed" };
   if (!/^FB\d\d$/.test(String.fromCharCode(...hello))) {
@@ -112,4 +112,12 @@ async function answer(
     }
   }
   return undefined;
+}
+
+function closeStream(stream: ByteStream): void {
+  try {
+    stream.close();
+  } catch {
+    // Was closed already.
+  }
 }

@@ -33,8 +33,11 @@ export interface InterfaceWish<Kind extends EndpointKind> {
 
 /** Where an interface is. */
 export interface FoundInterface<Kind extends EndpointKind> {
+  /** It is in this one, which need not be set. */
   readonly configuration: UsbConfiguration;
+  /** It is this one. */
   readonly interface: UsbInterface;
+  /** In this setting, which need not be selected. */
   readonly alternate: UsbAlternateInterface;
   /** The first of each kind, in the order of the descriptors. */
   readonly endpoints: Readonly<Record<Kind, UsbEndpoint>>;
