@@ -115,8 +115,8 @@ TEST(plane_payloads, "plane: moves payloads in the order of the Responses, in ch
 {
 	static const uint32_t sizes[] = { 512, 32768, 1 << 20, 33280, 3 << 20, 4096 };
 	struct request *requests[6];
+	unsigned done = 0, chunks = 0, signals = 0;
 	uint8_t *at = NULL;
-	unsigned done = 0;
 
 	begin();
 	for (unsigned i = 0; i < 6; i++) {
@@ -136,8 +136,12 @@ TEST(plane_payloads, "plane: moves payloads in the order of the Responses, in ch
 		if (!at)
 			at = requests[done]->buffer;
 		CHECK((uint8_t *)(uintptr_t)block->aio_buf == at);
+		signals += block->aio_flags & IOCB_FLAG_RESFD;
+		if (at + block->aio_nbytes == requests[done]->buffer + sizes[done])
+			CHECK(block->aio_flags & IOCB_FLAG_RESFD);
 		length = end_first(BULK_OUT);
 		CHECK(length <= CHUNK);
+		chunks++;
 		at += length;
 		event = next();
 		if (at != requests[done]->buffer + sizes[done]) {
@@ -151,6 +155,8 @@ TEST(plane_payloads, "plane: moves payloads in the order of the Responses, in ch
 	}
 	plane_submit(&plane, &all, false);
 	SAME(queued(BULK_OUT), 0);
+	/* few wake the main loop, but enough to fill the window again */
+	CHECK(signals >= chunks / 8 && signals < chunks / 4);
 }
 
 TEST(plane_writes, "plane: sends the payload of Writes in the order of their Requests")

@@ -6,7 +6,15 @@
 #include "kernel.h"
 #include "sys.h"
 
-enum { BATCH = 2 * WINDOW };
+enum {
+	BATCH = 2 * WINDOW,
+	/*
+	 * Each signal wakes the main loop, so not every transfer gives one: only each so-many-th, for
+	 * the windows to be filled again in time, and the last of each payload. An error of one in
+	 * between is seen at the next signal or STATUS.
+	 */
+	SIGNAL_EVERY = 8,
+};
 
 int plane_open(struct plane *plane, const int fds[ENDPOINTS])
 {
@@ -44,7 +52,7 @@ static bool has_room(const struct plane *plane, const struct batch *batch, enum 
 }
 
 static struct transfer *prepare(struct plane *plane, struct batch *batch, enum endpoint endpoint,
-				void *buffer, uint32_t length)
+				void *buffer, uint32_t length, bool signal)
 {
 	unsigned slot = (unsigned)__builtin_ctz(plane->free[endpoint]);
 	struct transfer *transfer = &plane->transfers[endpoint][slot];
@@ -62,8 +70,10 @@ static struct transfer *prepare(struct plane *plane, struct batch *batch, enum e
 	transfer->block.aio_fildes = (uint32_t)plane->fds[endpoint];
 	transfer->block.aio_buf = (uintptr_t)buffer;
 	transfer->block.aio_nbytes = length;
-	transfer->block.aio_flags = IOCB_FLAG_RESFD;
-	transfer->block.aio_resfd = (uint32_t)plane->event_fd;
+	if (signal || slot % SIGNAL_EVERY == SIGNAL_EVERY - 1) {
+		transfer->block.aio_flags = IOCB_FLAG_RESFD;
+		transfer->block.aio_resfd = (uint32_t)plane->event_fd;
+	}
 	batch->blocks[batch->count++] = &transfer->block;
 	return transfer;
 }
@@ -78,7 +88,7 @@ static void prepare_reads(struct plane *plane, struct batch *batch)
 {
 	while (has_room(plane, batch, INTERRUPT_OUT) &&
 	       plane->free[INTERRUPT_OUT] & ((1u << READS_AHEAD) - 1))
-		prepare(plane, batch, INTERRUPT_OUT, NULL, INTERRUPT_PACKET);
+		prepare(plane, batch, INTERRUPT_OUT, NULL, INTERRUPT_PACKET, true);
 }
 
 static void prepare_requests(struct plane *plane, struct batch *batch, struct outstanding *all)
@@ -86,7 +96,7 @@ static void prepare_requests(struct plane *plane, struct batch *batch, struct ou
 	while (all->unsent && has_room(plane, batch, INTERRUPT_IN)) {
 		struct request *request = all->unsent;
 		struct transfer *transfer =
-			prepare(plane, batch, INTERRUPT_IN, NULL, MESSAGE_SIZE);
+			prepare(plane, batch, INTERRUPT_IN, NULL, MESSAGE_SIZE, false);
 
 		request_encode((uint8_t *)(uintptr_t)transfer->block.aio_buf, &request->message);
 		if (request->message.opcode == OP_WRITE) {
@@ -109,7 +119,8 @@ static void prepare_payload(struct plane *plane, struct batch *batch, enum endpo
 
 		if (length > plane->chunk)
 			length = plane->chunk;
-		prepare(plane, batch, endpoint, request->buffer + request->queued, length)
+		prepare(plane, batch, endpoint, request->buffer + request->queued, length,
+			request->queued + length == request->payload)
 			->request = request;
 		request->queued += length;
 		if (request->queued == request->payload)

@@ -10,6 +10,8 @@
 #include "sys.h"
 #include "text.h"
 
+enum { DRAIN_MS = 2 }; /* between looks for the end of transfers that were taken back */
+
 struct worker {
 	const struct files *files;
 	struct shared *shared;
@@ -317,8 +319,8 @@ static void take_mail(struct worker *w)
 	if (link_take(&w->link, &mail)) {
 		plane_reset(&w->plane);
 		outstanding_replay(&w->outstanding);
-		w->transfers_ended = true;
 	}
+	w->transfers_ended = true; /* a look every second, for those that give no signal */
 	if (mail.idents != idents) {
 		struct gadget_news news = { .what = GADGET_HOST };
 
@@ -409,6 +411,10 @@ static void turn(struct worker *w)
 	acknowledge(w);
 	submit(w);
 	wait = shorter(link_wait_ms(&w->link, now_ms()), devices_wait_ms(&w->devices, now_ms()));
+	if (!plane_is_clean(&w->plane)) {
+		wait = shorter(wait, DRAIN_MS);
+		w->transfers_ended = true;
+	}
 	ring_wait(&w->ring, wait);
 	handle_completions(w);
 	if (w->transfers_ended) {
