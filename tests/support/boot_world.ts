@@ -1,0 +1,274 @@
+/**
+ * A bus in memory with phones that take a boot image, leave, and come back as gadgets.
+ *
+ * @module
+ */
+
+import { toJson } from "../../src/boot/run/events.ts";
+import type { BootEvent } from "../../src/boot/run/events.ts";
+import type { BootOptions, BootWorld } from "../../src/boot/run/options.ts";
+import { runBoot } from "../../src/boot/run/run.ts";
+import {
+  FastbootDevice,
+  type FastbootDeviceOptions,
+} from "../../src/phone/fastboot_device.ts";
+import { UsbModel } from "../../src/phone/usb_device.ts";
+import type { ServedExport } from "../../src/serve/events.ts";
+import { sleep } from "../../src/serve/link.ts";
+import { UsbDeviceSet } from "../../src/usb/device_set.ts";
+import type { UsbDevice } from "../../src/usb/shape.ts";
+import { madeFiles, madeProfile } from "./boot_image.ts";
+import { fastbootSpec } from "./fastboot_device.ts";
+import { SmooGadget } from "./smoo_gadget.ts";
+import { patternReader } from "./smoo_serving.ts";
+import { FakeUsbDevice } from "./usb_fake.ts";
+
+/** Times of the program are that much shorter here. */
+export const FASTER = 20;
+
+/** What a phone does when it is told to boot. */
+export type AfterBoot =
+  /** Comes back as the gadget that it should be. */
+  | "gadget"
+  /** The gadget has another serial number. */
+  | "stranger"
+  /** Is gone for good. */
+  | "nothing"
+  /** Is in its bootloader again. */
+  | "bootloader"
+  /** Does not leave the bus. */
+  | "stay";
+
+export interface BootingPhoneOptions extends FastbootDeviceOptions {
+  readonly serialNumber?: string | undefined;
+  readonly port?: string;
+  readonly afterBoot?: AfterBoot;
+  /** What stage0 logs. */
+  readonly log?: string;
+}
+
+/** A phone that is plugged in at once. */
+export class BootingPhone {
+  readonly gadget: SmooGadget;
+  /** What it was told to start. */
+  image: Uint8Array | undefined;
+  /** Commands, in order, each time in the bootloader anew. */
+  commands: string[] = [];
+  /** In its bootloader, now or the last time. */
+  bootloader!: FakeUsbDevice;
+  readonly #bus: FakeWorld;
+  readonly #options: BootingPhoneOptions;
+
+  constructor(bus: FakeWorld, options: BootingPhoneOptions) {
+    this.#bus = bus;
+    this.#options = options;
+    const { log } = options;
+    this.gadget = new SmooGadget(
+      log === undefined
+        ? {}
+        : { log: { bytes: new TextEncoder().encode(log), keep: 65536 } },
+    );
+    this.enterBootloader();
+  }
+
+  /** Is in its bootloader, anew. */
+  enterBootloader(): void {
+    const { serialNumber } = this.#options;
+    const spec = fastbootSpec();
+    const { [3]: _, ...strings } = spec.strings;
+    const model = new UsbModel({
+      ...spec,
+      strings: serialNumber === undefined
+        ? strings
+        : { ...strings, 3: serialNumber },
+    });
+    model.configuration = 1;
+    this.bootloader = new FakeUsbDevice(model);
+    this.commands = [];
+    const device = new FastbootDevice({ packetSize: 512, ...this.#options });
+    let turn: Promise<unknown> = Promise.resolve();
+    model.pipes.get(0x01)!.onOut = (bytes) => {
+      const result = turn.then(() => this.#take(device, model, bytes));
+      turn = result;
+      return result;
+    };
+    this.#bus.plug(this.bootloader, this.#options.port);
+  }
+
+  /** Comes back as a gadget. */
+  enterGadget(serialNumber = this.#options.serialNumber): void {
+    const device = this.gadget.plug({
+      triple: [0xff, 0x42, 0x03],
+      ...serialNumber === undefined ? {} : { serialNumber },
+    });
+    this.#bus.plug(device, this.#options.port);
+  }
+
+  /** The cable is pulled. */
+  unplug(): void {
+    this.#bus.unplug(this.bootloader);
+    this.bootloader.unplug();
+    if (this.gadget.device !== undefined) {
+      this.#bus.unplug(this.gadget.device);
+      this.gadget.unplug();
+    }
+  }
+
+  /** Nothing of it is open. */
+  get closed(): boolean {
+    return !this.bootloader.opened && this.gadget.device?.opened !== true;
+  }
+
+  async #take(
+    device: FastbootDevice,
+    model: UsbModel,
+    bytes: Uint8Array,
+  ): Promise<void | "stall"> {
+    const input = model.pipes.get(0x81)!;
+    if (device.expected === 0) {
+      this.commands.push(new TextDecoder().decode(bytes));
+    }
+    for await (const action of device.receive(bytes)) {
+      switch (action.kind) {
+        case "reply":
+          input.send(action.packet);
+          break;
+        case "stall":
+          if (action.direction === "out") return "stall";
+          input.halted = true;
+          break;
+        case "wait":
+          await pause(action.ms);
+          break;
+        case "unplug":
+          this.unplug();
+          return;
+        case "leave":
+          this.image = action.image;
+          this.#start();
+      }
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { afterBoot = "gadget" } = this.#options;
+    if (afterBoot === "stay") return;
+    await pause(5); // its answer is out
+    this.unplug();
+    await pause(5);
+    if (afterBoot === "gadget") this.enterGadget();
+    if (afterBoot === "stranger") this.enterGadget("another");
+    if (afterBoot === "bootloader") this.enterBootloader();
+  }
+}
+
+/** A bus and a clock. */
+export class FakeWorld extends UsbDeviceSet {
+  readonly #ports = new WeakMap<UsbDevice, string>();
+
+  override plug(device: UsbDevice, port?: string): void {
+    if (port !== undefined) this.#ports.set(device, port);
+    super.plug(device);
+  }
+
+  get world(): BootWorld {
+    return {
+      usb: this,
+      portOf: (device) => this.#ports.get(device),
+      now: () => performance.now() * FASTER,
+      sleep: (ms, signal) => sleep(ms / FASTER, signal),
+    };
+  }
+}
+
+/** What {@linkcode startBoot} boots. */
+export const IMAGE_BYTES = 1 << 20;
+
+/** Boots, and keeps the events. */
+export function startBoot(
+  bus: FakeWorld,
+  options: Partial<BootOptions> = {},
+  exports: readonly ServedExport[] = [
+    { reader: patternReader(IMAGE_BYTES), blockSize: 4096 },
+  ],
+) {
+  const cancel = new AbortController();
+  const events: BootEvent[] = [];
+  const waiting = new Set<() => void>();
+  const stir = () => {
+    for (const wake of [...waiting]) wake();
+  };
+  const stream = runBoot(
+    {
+      image: { files: madeFiles(), exports },
+      profiles: [madeProfile()],
+      plan: { cmdline: { mimicFastboot: true } },
+      ...options,
+    },
+    bus.world,
+    { signal: cancel.signal },
+  );
+  let over = false;
+  const done = (async () => {
+    for await (const event of stream) {
+      events.push(event);
+      stir();
+    }
+  })().finally(() => {
+    over = true;
+    stir();
+  });
+  done.catch(() => {});
+  return {
+    events,
+    done,
+    cancel,
+    /** Waits for an event that is right; rejects when it cannot come any more. */
+    async seen<T extends BootEvent["type"]>(
+      type: T,
+      is: (event: BootEvent & { type: T }) => boolean = () => true,
+    ): Promise<BootEvent & { type: T }> {
+      for (;;) {
+        const found = events.find((event): event is BootEvent & { type: T } =>
+          event.type === type && is(event as BootEvent & { type: T })
+        );
+        if (found !== undefined) return found;
+        if (over) {
+          throw new Error(
+            `No ${type} in ${JSON.stringify(events.map(toJson))}`,
+          );
+        }
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            resolve();
+          };
+          waiting.add(wake);
+        });
+      }
+    },
+    async stop(): Promise<void> {
+      cancel.abort("stopped");
+      await done.catch((error) => {
+        if (error !== "stopped") throw error;
+      });
+    },
+  };
+}
+
+/** Types of events in their order, repeated ones once; those of one phone when it is named. */
+export function typesOf(
+  events: readonly BootEvent[],
+  phone?: string,
+): string[] {
+  return events
+    .filter((event) =>
+      phone === undefined || "phone" in event && event.phone === phone
+    )
+    .map(({ type }) => type)
+    .filter((type, i, all) => type !== all[i - 1]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
