@@ -88,8 +88,8 @@ class Flow {
     const unwatch = bus.onLeave(usbDevice, () => this.#left());
     let gadget: ExpectedGadget | undefined;
     try {
-      signal.throwIfAborted();
       try {
+        signal.throwIfAborted();
         gadget = await this.#send();
       } finally {
         this.#shared.release();

@@ -137,8 +137,8 @@ class Search {
         isThere,
         (device) => this.#isMeant(device),
       );
-      if (found === "gone") return;
-      if (found === "other") this.#others.add(device);
+      if (found === "gone") this.#names.forget(device);
+      else if (found === "other") this.#others.add(device);
       else this.#ready.set(device, found);
     } catch (error) {
       signal.throwIfAborted();
