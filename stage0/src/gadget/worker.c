@@ -5,29 +5,11 @@
 
 #include "kernel.h"
 #include "log.h"
-#include "plane.h"
-#include "shared.h"
 #include "sys.h"
 #include "text.h"
+#include "worker.h"
 
 enum { DRAIN_MS = 2 }; /* between looks for the end of transfers that were taken back */
-
-struct worker {
-	const struct files *files;
-	struct shared *shared;
-	struct ring ring;
-	struct plane plane;
-	struct outstanding outstanding;
-	struct devices devices;
-	struct mailbox mailbox;
-	struct link link;
-	enum link_state said; /* the state that was logged last */
-	uint64_t mail_count, plane_count; /* what reads of the eventfds fill */
-	bool transfers_ended;
-	bool devices_changed;
-	bool listed; /* exports.json is up to date */
-	bool verbose;
-};
 
 static struct worker worker;
 
@@ -58,7 +40,7 @@ static void drop_transfers(struct worker *w)
  * Host and gadget may disagree on what comes next on the bulk endpoints. The host learns it from a
  * new session id, begins anew with IDENT, and with that both do.
  */
-static void lose_step(struct worker *w)
+void worker_lose_step(struct worker *w)
 {
 	drop_transfers(w);
 	pthread_mutex_lock(&w->mailbox.lock);
@@ -83,7 +65,7 @@ static void handle_fault(struct worker *w, enum endpoint endpoint, int error)
 	else
 		log_line(LOG_ERROR, "a transfer on %s failed: %e; the host has to begin anew",
 			 names[endpoint], error);
-	lose_step(w);
+	worker_lose_step(w);
 }
 
 /* A Write is done when it is answered and its bytes are gone, in either order. */
@@ -123,7 +105,7 @@ static void handle_response(struct worker *w, const uint8_t *bytes, uint32_t len
 			 "a response to request %x of export %08x does not fit what was asked; "
 			 "the host has to begin anew",
 			 response.request_id, response.export_id);
-		lose_step(w);
+		worker_lose_step(w);
 		return;
 	}
 }
@@ -151,156 +133,7 @@ static void handle_transfers(struct worker *w)
 	}
 }
 
-/* -- News for PID 1, which is gone after the handoff -- */
-
-static void tell(struct worker *w, const struct gadget_news *news)
-{
-	sys_write(w->files->news, news, sizeof(*news));
-}
-
-static const struct device *device_of(const struct worker *w, uint32_t export_id)
-{
-	for (unsigned i = 0; i < MAX_EXPORTS; i++) {
-		const struct device *device = &w->devices.list[i];
-
-		if (device_is_used(device) && device->memory->record.id == export_id)
-			return device;
-	}
-	return NULL;
-}
-
-static void tell_online(struct worker *w, const struct device *changed)
-{
-	const struct export_list *wanted = &w->shared->wanted;
-
-	for (uint32_t i = 0; i < wanted->count; i++) {
-		const struct device *device = device_of(w, wanted->exports[i].id);
-		struct gadget_news news = { .what = GADGET_ONLINE, .index = i,
-					    .count = wanted->count };
-
-		if (!device || device->state != DEVICE_LIVE || (changed && changed != device))
-			continue;
-		news.export_id = device->memory->record.id;
-		news.block_size = device->memory->record.block_size;
-		news.size = device->memory->record.size;
-		text_format(news.device, sizeof(news.device), "/dev/ublkb%d",
-			    device->memory->dev_id);
-		tell(w, &news);
-	}
-}
-
-/* -- Exports -- */
-
-static bool is_same(const struct export_record *a, const struct export_record *b)
-{
-	/* Not the flags: a device in use stays as it is. */
-	return a->id == b->id && a->block_size == b->block_size && a->size == b->size;
-}
-
-static bool is_wanted(const struct export_list *wanted, const struct export_record *record)
-{
-	for (uint32_t i = 0; i < wanted->count; i++) {
-		if (is_same(&wanted->exports[i], record))
-			return true;
-	}
-	return false;
-}
-
-/* Do transfers use its memory, or may the host still answer it? */
-static bool is_busy(const struct worker *w, const struct device *device)
-{
-	if (!plane_is_clean(&w->plane))
-		return true;
-	for (const struct request *r = w->outstanding.first; r; r = r->next) {
-		if (r->device == device && r->state != REQUEST_WAITING)
-			return true;
-	}
-	return false;
-}
-
-static void remove_device(struct worker *w, struct device *device)
-{
-	/* Bytes for what is gone would be taken for those of others. */
-	if (is_busy(w, device)) {
-		if (plane_is_clean(&w->plane))
-			lose_step(w);
-		if (!plane_is_clean(&w->plane))
-			return;
-	}
-	log_line(LOG_INFO, "export %08x is gone: removing its block device",
-		 device->memory->record.id);
-	device_remove(&w->devices, device);
-	w->listed = false;
-}
-
-static struct device *unused_device(struct worker *w)
-{
-	for (unsigned i = 0; i < MAX_EXPORTS; i++) {
-		if (!device_is_used(&w->devices.list[i]))
-			return &w->devices.list[i];
-	}
-	return NULL;
-}
-
-/* Makes the block devices those that are wanted; called until nothing is left to do. */
-static void reconcile(struct worker *w)
-{
-	const struct export_list *wanted = &w->shared->wanted;
-	bool waits = false;
-
-	for (unsigned i = 0; i < MAX_EXPORTS; i++) {
-		struct device *device = &w->devices.list[i];
-
-		if (!device_is_used(device) || device->closing ||
-		    is_wanted(wanted, &device->memory->record))
-			continue;
-		remove_device(w, device);
-		waits = waits || !device->closing;
-	}
-	for (uint32_t i = 0; i < wanted->count; i++) {
-		struct device *unused = unused_device(w);
-
-		/* One that is being removed under this id has to be gone first. */
-		if (unused && !device_of(w, wanted->exports[i].id))
-			device_add(&w->devices, unused, &wanted->exports[i]);
-	}
-	w->devices_changed = waits;
-}
-
-static void write_list(struct worker *w)
-{
-	int error = exports_write(w->files->run, w->mailbox.session_id, w->shared->devices);
-
-	if (error < 0)
-		log_line(LOG_WARNING, "cannot write exports.json: %e", error);
-	w->listed = true;
-}
-
-static void device_changed(struct worker *w, const struct device *device)
-{
-	w->devices_changed = true;
-	w->listed = false;
-	if (device->state != DEVICE_LIVE)
-		return;
-	log_line(LOG_INFO, "export %08x is /dev/ublkb%d: %lu bytes", device->memory->record.id,
-		 device->memory->dev_id, (unsigned long)device->memory->record.size);
-	tell_online(w, device);
-}
-
 /* -- The link -- */
-
-static void take_config(struct worker *w, const struct export_list *list)
-{
-	struct gadget_news news = { .what = GADGET_EXPORTS, .count = list->count };
-
-	w->shared->wanted = *list;
-	w->devices_changed = true;
-	w->listed = false;
-	tell(w, &news);
-	tell_online(w, NULL);
-	if (w->verbose)
-		log_line(LOG_INFO, "the host offers %u exports", list->count);
-}
 
 static void take_mail(struct worker *w)
 {
@@ -324,10 +157,10 @@ static void take_mail(struct worker *w)
 	if (mail.idents != idents) {
 		struct gadget_news news = { .what = GADGET_HOST };
 
-		tell(w, &news);
+		worker_tell(w, &news);
 	}
 	if (has_config)
-		take_config(w, &config);
+		worker_take_config(w, &config);
 }
 
 /* IDENT is answered when nothing of an earlier session is left. */
@@ -380,7 +213,7 @@ static void handle_completions(struct worker *w)
 			changed = devices_completed(&w->devices, event.data, event.result,
 						    now_ms());
 			if (changed)
-				device_changed(w, changed);
+				worker_device_changed(w, changed);
 			break;
 		}
 	}
@@ -404,10 +237,10 @@ static void turn(struct worker *w)
 	int wait;
 
 	if (w->devices_changed)
-		reconcile(w);
+		worker_reconcile(w);
 	devices_retry(&w->devices, now_ms());
 	if (!w->listed)
-		write_list(w);
+		worker_write_list(w);
 	acknowledge(w);
 	submit(w);
 	wait = shorter(link_wait_ms(&w->link, now_ms()), devices_wait_ms(&w->devices, now_ms()));
