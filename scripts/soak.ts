@@ -11,6 +11,7 @@
 import { AUTOLOGIN, QUICK, Shell } from "../tests/support/phone_console.ts";
 import { bootPhone } from "../tests/support/rig.ts";
 import {
+  BURSTS,
   describeSoak,
   ShakenHost,
   soakGuest,
@@ -35,7 +36,7 @@ async function soakDebian(pulls: number): Promise<void> {
   for (let left = pulls; left > 0;) {
     const phone = await bootPhone({
       image: fixture(DEBIAN),
-      cmdline: `${AUTOLOGIN} ${QUICK}`,
+      cmdline: `${AUTOLOGIN} ${QUICK} ${BURSTS}`,
       timeoutMs: 20 * 60_000,
     });
     const shaken = new ShakenHost(phone, left, 1000);
