@@ -16,7 +16,7 @@ const FLAGS = [
 ];
 /** Of stage0/src/gadget: what asks the kernel for nothing, or for what tests put in its place. */
 const PURE = ["protocol", "descriptors", "request", "link", "ublk", "log_ring"];
-const FAKED = ["plane", "device", "exports"];
+const FAKED = ["plane", "device", "device_queues", "exports"];
 const SHARED = ["text", "errno", "log", "sys_linux"];
 
 const missing = missingStage0Tools();
