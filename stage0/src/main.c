@@ -280,6 +280,7 @@ int main(int argc, char *argv[], char *envp[])
 	}
 	children_named_at(argv[0]);
 
+	step("use / as an initramfs", switch_root_check_initramfs());
 	step("mount proc on /proc", mount_virtual("proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL));
 	step("mount sysfs on /sys", mount_virtual("sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL));
 	step("mount devtmpfs on /dev", mount_virtual("devtmpfs", "/dev", MS_NOSUID | MS_STRICTATIME, "mode=0755"));

@@ -1,6 +1,7 @@
 #include "switch_root.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -36,6 +37,16 @@ int switch_root_bind(const char *root)
 	    (result = bind_one(root, "run", 0)) < 0)
 		return result;
 	return 0;
+}
+
+int switch_root_check_initramfs(void)
+{
+	long type = sys_statfs_type("/");
+
+	if (type < 0 || type == RAMFS_MAGIC || type == TMPFS_MAGIC)
+		return type < 0 ? (int)type : 0;
+	return because(-EPERM, "stage0 is for an initramfs only, and would delete what is there",
+		       "its file system is of type 0x%lx", (unsigned long)type);
 }
 
 /* A walk over the initramfs. */

@@ -9,6 +9,12 @@
 int switch_root_bind(const char *root);
 
 /*
+ * Refuses a "/" that is not kept in memory, as an initramfs is: it could be somebody's disk, where
+ * nothing may be written or deleted.
+ */
+int switch_root_check_initramfs(void);
+
+/*
  * Deletes all files of the initramfs, which is memory that nobody could reach later. Mounts are not
  * entered and links not followed. What cannot be deleted stays.
  *

@@ -25,6 +25,7 @@ int sys_fsync(int fd);
 int sys_rename(const char *from, const char *to);
 int sys_stat(const char *path, struct stat *into);
 int sys_lstat(const char *path, struct stat *into);
+long sys_statfs_type(const char *path); /* f_type of statfs(2): a magic of linux/magic.h */
 ssize_t sys_readlink(const char *path, char *into, size_t size);
 int sys_mkdir(const char *path, mode_t mode);
 int sys_rmdir(const char *path);

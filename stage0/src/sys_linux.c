@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -75,6 +76,14 @@ int sys_stat(const char *path, struct stat *into)
 int sys_lstat(const char *path, struct stat *into)
 {
 	return number(lstat(path, into));
+}
+
+long sys_statfs_type(const char *path)
+{
+	struct statfs about;
+	int result = number(statfs(path, &about));
+
+	return result < 0 ? result : (long)about.f_type;
 }
 
 ssize_t sys_readlink(const char *path, char *into, size_t size)

@@ -188,6 +188,12 @@ int sys_lstat(const char *path, struct stat *into)
 	return stat_node(node, error, into);
 }
 
+long sys_statfs_type(const char *path)
+{
+	COUNT("statfs", path);
+	return fake.root_type;
+}
+
 ssize_t sys_readlink(const char *path, char *into, size_t size)
 {
 	static const char PROC[] = "/proc/self/fd/";

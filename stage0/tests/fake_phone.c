@@ -1,6 +1,7 @@
 /* What a phone has: an initramfs as the host makes it, a kernel's file systems, an image. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -161,6 +162,7 @@ void fake_phone(void)
 	fake.image_kind = "erofs";
 	fake.events = GOOD_EVENTS;
 	fake.pid = 1;
+	fake.root_type = RAMFS_MAGIC;
 	fake.fail_with = -EIO;
 	make_initramfs();
 	make_kernel();

@@ -45,6 +45,7 @@ struct fake {
 	const char *module_that_fails;
 	int module_error;
 	pid_t pid; /* ours */
+	long root_type; /* what statfs says of "/" */
 
 	/* Failing. */
 	unsigned fail_at; /* number of the call, from 1; 0 is none */

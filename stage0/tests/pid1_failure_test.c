@@ -336,6 +336,15 @@ static void not_first(void)
 	CHECK(fake.calls == 1, "%u calls", fake.calls);
 }
 
+static void not_in_memory(void)
+{
+	fake_phone();
+	fake.root_type = 0xef53; /* ext4 */
+	CHECK(fake_boot() == FAKE_EXIT && fake.status == 1, "%d", fake.ending);
+	CHECK_HAS(fake.console, "Cannot use / as an initramfs: its file system is of type 0xef53: EPERM");
+	CHECK(!fake.mounts[0] && !strstr(fake.kmsg, "started"), "%s%s", fake.mounts, fake.kmsg);
+}
+
 int main(void)
 {
 	static const struct test TESTS[] = {
@@ -357,6 +366,7 @@ int main(void)
 		{ "stage0.failure decides what follows a failure, after its delay", policies },
 		{ "the watching process ends the boot where the first one cannot", watching },
 		{ "it does nothing when it is not the first process", not_first },
+		{ "it touches nothing of a root that is no initramfs", not_in_memory },
 	};
 
 	return run_tests(TESTS, sizeof(TESTS) / sizeof(TESTS[0]));
