@@ -101,6 +101,8 @@ export class FastbootClient {
   readonly #options: FastbootOptions;
   /** Settles when the bootloader takes the next command. */
   #ready: Promise<unknown> = Promise.resolve();
+  /** Of the command under way, and of those behind it. */
+  readonly #waits = new Set<Wait>();
   #closing: Promise<void> | undefined;
   #outOfStep: unknown;
   #maxDownloadSize: { readonly value: number | undefined } | undefined;
@@ -212,6 +214,7 @@ export class FastbootClient {
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ??
       SILENCE_MS;
     const wait = new Wait(signal, timeoutMs, () => silent(text, timeoutMs));
+    this.#waits.add(wait);
     const talk = this.#ready.then(() => {
       wait.signal.throwIfAborted(); // before a byte is out
       this.#expectUsable(text);
@@ -220,6 +223,7 @@ export class FastbootClient {
         command: text,
         bytes,
         wait,
+        onLife: () => this.#waits.forEach((one) => one.heard()),
         image,
         onMessage: this.#options.onMessage,
         onProgress: image && onProgress &&
@@ -232,6 +236,7 @@ export class FastbootClient {
     try {
       return await abortable(talk, wait.signal);
     } finally {
+      this.#waits.delete(wait);
       wait.end();
     }
   }

@@ -36,6 +36,8 @@ export interface Topic {
   readonly bytes: CommandBytes;
   /** Of the one who asked; he may have left. */
   readonly wait: Wait;
+  /** Called at each sign of life. */
+  readonly onLife: () => void;
   /** For the data that the command announces. */
   readonly image?: ImageData | undefined;
   readonly onMessage?: ((message: FastbootMessage) => void) | undefined;
@@ -52,7 +54,7 @@ export interface Topic {
 export async function converse(topic: Topic): Promise<string> {
   const { transport, bytes, wait, image } = topic;
   await reach(topic, () => transport.send(bytes));
-  wait.heard();
+  topic.onLife();
   const first = await lastReply(topic);
   if (image === undefined) return expectOkay(topic, first);
   if (first.status === "FAIL") return expectOkay(topic, first);
@@ -68,8 +70,8 @@ export async function converse(topic: Topic): Promise<string> {
     topic,
     () =>
       transport.sendData(announced, outgoing.pieces(announced), (sent) => {
-        wait.heard();
-        if (!wait.signal.aborted) topic.onProgress?.(sent);
+        topic.onLife();
+        tell(wait, () => topic.onProgress?.(sent));
       }),
   );
   const answer = await lastReply(topic);
@@ -89,17 +91,27 @@ async function lastReply(topic: Topic): Promise<FastbootReply> {
   const { transport, command, wait, onMessage } = topic;
   for (let count = 0; count <= MAX_MESSAGES; count++) {
     const packet = await reach(topic, () => transport.receive());
-    wait.heard();
+    topic.onLife();
     const reply = parseReply(packet);
     if (reply === undefined) {
       throw badReply(topic, describePacket(packet), "INFO, TEXT, OKAY or FAIL");
     }
     const { status, text } = reply;
     if (status !== "INFO" && status !== "TEXT") return reply;
-    if (wait.signal.aborted) continue;
-    onMessage?.({ command, type: status === "INFO" ? "info" : "text", text });
+    const type = status === "INFO" ? "info" : "text";
+    tell(wait, () => onMessage?.({ command, type, text }));
   }
   throw badReply(topic, `${MAX_MESSAGES} messages`, "OKAY or FAIL");
+}
+
+/** Tells who asked, if he is there still. His mistakes end his wait, not the conversation. */
+function tell(wait: Wait, work: () => void): void {
+  if (wait.signal.aborted) return;
+  try {
+    work();
+  } catch (error) {
+    wait.leave(error);
+  }
 }
 
 function expectOkay(topic: Topic, { status, text }: FastbootReply): string {
