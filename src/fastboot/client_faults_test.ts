@@ -9,12 +9,17 @@ import {
 for (const announce of [-1000, 1000]) {
   test(`FastbootClient refuses a DATA of ${announce} bytes more, and leaves the phone usable`, async () => {
     const { phone, client } = await connect({
-      faults: [{ at: "download", announce, times: 1 }],
+      faults: [
+        { at: "download", announce, times: 1 },
+        { at: "data", delayMs: 30, times: 4 },
+      ],
     });
+    const began = Date.now();
     await assert.rejects(client.download(IMAGE), {
       code: "fastboot.data-length",
       facts: { found: 5000 + announce, expected: 5000 },
     });
+    assert.ok(Date.now() - began < 90, "before zeros went out");
     await client.close();
     await expectUsable(phone);
   });

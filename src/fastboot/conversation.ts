@@ -65,7 +65,10 @@ export async function converse(topic: Topic): Promise<string> {
   if (announced === undefined) {
     throw badReply(topic, `${first.status}${first.text}`, "DATA and a length");
   }
-  const outgoing = new OutgoingImage(image, wait.signal);
+  const leave = (problem: unknown) => wait.leave(problem);
+  const wrong = announced === size ? undefined : wrongLength(topic, announced);
+  if (wrong !== undefined) leave(wrong);
+  const outgoing = new OutgoingImage(image, wait.signal, leave);
   await reach(
     topic,
     () =>
@@ -75,14 +78,8 @@ export async function converse(topic: Topic): Promise<string> {
       }),
   );
   const answer = await lastReply(topic);
-  if (announced !== size) {
-    throw new FastbootError(
-      "fastboot.data-length",
-      `Cannot send boot image to ${transport.name}: bootloader wants ${announced} bytes, expected ${size}; try another cable or port`,
-      { facts: { found: announced, expected: size } },
-    );
-  }
-  if (outgoing.problem !== undefined) throw outgoing.problem;
+  const problem = wrong ?? outgoing.problem;
+  if (problem !== undefined) throw problem;
   return expectOkay(topic, answer);
 }
 
@@ -128,6 +125,18 @@ function expectOkay(topic: Topic, { status, text }: FastbootReply): string {
         : ""
     }`,
     { facts: { command, message: text } },
+  );
+}
+
+function wrongLength(
+  { transport, image }: Topic,
+  found: number,
+): FastbootError {
+  const expected = image === undefined ? 0 : sizeOf(image);
+  return new FastbootError(
+    "fastboot.data-length",
+    `Cannot send boot image to ${transport.name}: bootloader wants ${found} bytes, expected ${expected}; try another cable or port`,
+    { facts: { found, expected } },
   );
 }
 

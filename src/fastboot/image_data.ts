@@ -35,11 +35,20 @@ export class OutgoingImage {
   problem: unknown;
   readonly #image: ImageData;
   readonly #signal: AbortSignal;
+  readonly #onProblem: (problem: unknown) => void;
 
-  /** @param signal Ends the image; zeros follow. */
-  constructor(image: ImageData, signal: AbortSignal) {
+  /**
+   * @param signal Ends the image; zeros follow.
+   * @param onProblem Told of the problem as soon as there is one.
+   */
+  constructor(
+    image: ImageData,
+    signal: AbortSignal,
+    onProblem: (problem: unknown) => void,
+  ) {
     this.#image = image;
     this.#signal = signal;
+    this.#onProblem = onProblem;
   }
 
   /** The announced bytes. */
@@ -55,6 +64,7 @@ export class OutgoingImage {
         if (left > 0) throw wrongLength(announced, announced - left);
       } catch (error) {
         this.problem = error;
+        this.#onProblem(error);
       }
     }
     if (left === 0) return;
