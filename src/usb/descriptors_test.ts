@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { oddDevice, smooDevice } from "../../tests/support/usb_devices.ts";
-import { UsbModel } from "../../tests/support/usb_model.ts";
+import { UsbModel } from "../phone/usb_device.ts";
 import { fromHex } from "../../tests/support/usb_script.ts";
 import { isCoded } from "../errors.ts";
 import {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { oddDevice, smooDevice } from "../../tests/support/usb_devices.ts";
 import { FakeUsbDevice } from "../../tests/support/usb_fake.ts";
-import { type DeviceSpec, UsbModel } from "../../tests/support/usb_model.ts";
+import type { DeviceSpec } from "../phone/usb_descriptors.ts";
+import { UsbModel } from "../phone/usb_device.ts";
 import { findInterface } from "./find.ts";
 
 const SMOO = {

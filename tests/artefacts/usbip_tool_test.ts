@@ -8,7 +8,7 @@ import { isCoded } from "../../src/errors.ts";
 import { importDevice } from "../../src/usb/usbip/import.ts";
 import { oddDevice, smooDevice } from "../support/usb_devices.ts";
 import { UsbIpServer } from "../support/usb_ip_bus.ts";
-import { UsbModel } from "../support/usb_model.ts";
+import { UsbModel } from "../../src/phone/usb_device.ts";
 
 const run = promisify(execFile);
 

@@ -10,7 +10,8 @@ import fc from "fast-check";
 import { findInterface } from "../../src/usb/find.ts";
 import type { UsbDevice } from "../../src/usb/shape.ts";
 import { oddDevice, smooDevice } from "../support/usb_devices.ts";
-import { type DeviceSpec, type Setup, UsbModel } from "../support/usb_model.ts";
+import type { DeviceSpec } from "../../src/phone/usb_descriptors.ts";
+import { type Setup, UsbModel } from "../../src/phone/usb_device.ts";
 
 /** A device to judge, open, and how its cable is pulled. */
 export interface DeviceUnderTest {

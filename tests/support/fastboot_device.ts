@@ -9,7 +9,11 @@ import {
   type FastbootDeviceOptions,
 } from "../../src/phone/fastboot_device.ts";
 import { FakeUsbDevice } from "./usb_fake.ts";
-import { type AlternateSpec, type DeviceSpec, UsbModel } from "./usb_model.ts";
+import type {
+  AlternateSpec,
+  DeviceSpec,
+} from "../../src/phone/usb_descriptors.ts";
+import { UsbModel } from "../../src/phone/usb_device.ts";
 
 /** A phone in fastboot mode. */
 export function fastbootSpec(

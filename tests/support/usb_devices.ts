@@ -4,12 +4,18 @@
  * @module
  */
 
-import type { AlternateSpec, DeviceSpec } from "./usb_model.ts";
+import type {
+  AlternateSpec,
+  DeviceSpec,
+} from "../../src/phone/usb_descriptors.ts";
 
 const strings = { 1: "smoo", 2: "smoo gädget", 3: "0001", 4: "smoo" };
 
 /** Packets of a smoo gadget, by speed: interrupt and bulk. */
 const PACKETS = { 2: [64, 64], 3: [1024, 512], 5: [1024, 1024] } as const;
+
+/** A functional descriptor of CDC, as real devices have them: to be passed over. */
+const classDescriptor = Uint8Array.of(5, 0x24, 0, 0x10, 0x01);
 
 /** A smoo interface with endpoint numbers that nobody would guess. */
 function smoo(speed: 2 | 3 | 5): AlternateSpec {
@@ -17,6 +23,7 @@ function smoo(speed: 2 | 3 | 5): AlternateSpec {
   return {
     triple: [0xff, 0x53, 0x4d],
     name: 4,
+    classDescriptor,
     endpoints: [
       { address: 0x81, type: "interrupt", packetSize: interrupt, interval: 1 },
       { address: 0x02, type: "interrupt", packetSize: interrupt, interval: 4 },
@@ -44,6 +51,7 @@ export function smooDevice(speed: 2 | 3 | 5 = 3): DeviceSpec {
 export function oddDevice(): DeviceSpec {
   const line: AlternateSpec = {
     triple: [0x0a, 0, 0],
+    classDescriptor,
     endpoints: [
       { address: 0x83, type: "bulk", packetSize: 512 },
       { address: 0x03, type: "bulk", packetSize: 512 },

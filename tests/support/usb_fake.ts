@@ -16,7 +16,8 @@ import type {
   UsbOutTransferResult,
   UsbTransferStatus,
 } from "../../src/usb/shape.ts";
-import type { ModelResult, UsbModel } from "./usb_model.ts";
+import type { UsbModel } from "../../src/phone/usb_device.ts";
+import type { TransferResult } from "../../src/phone/usb_endpoint.ts";
 
 const STATUSES: Record<number, UsbTransferStatus> = {
   [0]: "ok",
@@ -197,7 +198,7 @@ function setupOf(
   };
 }
 
-function inResult({ status, data }: ModelResult): UsbInTransferResult {
+function inResult({ status, data }: TransferResult): UsbInTransferResult {
   const { buffer, byteOffset, byteLength } = data;
   return {
     status: STATUSES[status]!,
@@ -206,7 +207,7 @@ function inResult({ status, data }: ModelResult): UsbInTransferResult {
 }
 
 function outResult(
-  { status, actualLength }: ModelResult,
+  { status, actualLength }: TransferResult,
 ): UsbOutTransferResult {
   return { status: STATUSES[status]!, bytesWritten: actualLength };
 }

@@ -7,10 +7,10 @@ import {
   type ServerFaults,
   serveUrbs,
 } from "../../../tests/support/usb_ip_server.ts";
-import { UsbModel } from "../../../tests/support/usb_model.ts";
 import { retSubmit, Script } from "../../../tests/support/usb_script.ts";
 import { streamPair } from "../../../tests/support/usb_streams.ts";
 import { type ErrorCode, isCoded } from "../../errors.ts";
+import { UsbModel } from "../../phone/usb_device.ts";
 import {
   openUsbIpDevice,
   type UsbIpDevice,
@@ -330,7 +330,8 @@ const STATUSES: [status: number, meaning: string][] = [
 for (const [status, meaning] of STATUSES) {
   test(`status ${status} is ${meaning}`, async () => {
     const { device, model } = await opened({}, {
-      mangle: (bytes, header) => {
+      mangle: (bytes) => {
+        const header = new DataView(bytes.buffer);
         // Only the one with data of ours.
         if (bytes.length === 48 + 28) header.setInt32(20, status);
         return bytes;
