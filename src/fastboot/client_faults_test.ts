@@ -11,7 +11,7 @@ for (const announce of [-1000, 1000]) {
     const { phone, client } = await connect({
       faults: [
         { at: "download", announce, times: 1 },
-        { at: "data", delayMs: 30, times: 4 },
+        { at: "data", delayMs: 100, times: 2 },
       ],
     });
     const began = Date.now();
@@ -19,7 +19,7 @@ for (const announce of [-1000, 1000]) {
       code: "fastboot.data-length",
       facts: { found: 5000 + announce, expected: 5000 },
     });
-    assert.ok(Date.now() - began < 90, "before zeros went out");
+    assert.ok(Date.now() - began < 170, "before zeros went out");
     await client.close();
     await expectUsable(phone);
   });
@@ -107,18 +107,18 @@ test("FastbootClient.close() stops waiting when it is told so", async () => {
 test("FastbootClient: bytes that went out are a sign of life", async () => {
   const { client } = await connect({
     faults: [
-      { at: "data", delayMs: 40 },
+      { at: "data", delayMs: 80 },
     ],
   });
-  // five transfers, each after 40 ms
-  await client.download(IMAGE, { timeoutMs: 120 });
+  // five transfers, each after 80 ms
+  await client.download(IMAGE, { timeoutMs: 320 });
 });
 
 test("FastbootClient cancels at once, and leaves the phone usable", async () => {
   const reason = new Error("the user left");
   for (const at of ["getvar:max", "download", "data", "image", "boot"]) {
     const { phone, client } = await connect({
-      faults: [{ at, delayMs: 60, times: 1 }],
+      faults: [{ at, delayMs: 200, times: 1 }],
     });
     const stop = new AbortController();
     const work = client.download(IMAGE, { signal: stop.signal })
@@ -126,7 +126,7 @@ test("FastbootClient cancels at once, and leaves the phone usable", async () => 
     setTimeout(() => stop.abort(reason), 20);
     const began = Date.now();
     await assert.rejects(work, (error) => error === reason);
-    assert.ok(Date.now() - began < 55, `${at}: at once`);
+    assert.ok(Date.now() - began < 180, `${at}: at once`);
     await client.close();
     assert.equal(phone.device.expected, 0, at);
     if (at === "boot") assert.deepEqual(phone.left?.image, IMAGE);
@@ -224,10 +224,10 @@ test("FastbootClient clears halts: it asks again and reads on, but cuts no downl
 });
 
 test("FastbootClient: what waits behind a download does not run out of time", async () => {
-  const { client } = await connect({ faults: [{ at: "data", delayMs: 40 }] });
+  const { client } = await connect({ faults: [{ at: "data", delayMs: 80 }] });
   const [, version] = await Promise.all([
     client.download(IMAGE),
-    client.getvar("version", { timeoutMs: 120 }), // comes after 200 ms
+    client.getvar("version", { timeoutMs: 320 }), // comes after 400 ms
   ]);
   assert.equal(version, "0.4");
 });
