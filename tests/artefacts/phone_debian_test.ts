@@ -35,7 +35,7 @@ const CASES: readonly DebianCase[] = [
       personalization: { locale: "C.UTF-8", timezone: "Etc/UTC" },
     },
     async more(shell) {
-      const creds = await shell.run("ls /run/credentials/@system");
+      const creds = await shell.run("ls -1 /run/credentials/@system");
       assert.match(creds.output, /^firstboot\.locale$/m);
       assert.match(creds.output, /^system\.machine_id$/m);
       const locale = await shell.run("cat /etc/locale.conf");
@@ -66,7 +66,7 @@ const CASES: readonly DebianCase[] = [
       assert.equal(sysroot.output, "debian");
       // /var is that of the state root, not the one of the deployment
       await shell.run("touch /var/here");
-      const there = await shell.run("ls /sysroot/ostree/deploy/debian/var");
+      const there = await shell.run("ls -1 /sysroot/ostree/deploy/debian/var");
       assert.match(there.output, /^here$/m);
       const boot = await shell.run("readlink /boot/loader");
       assert.equal(boot.output, "loader.1");
