@@ -149,12 +149,16 @@ function openError(
       { facts: { ...facts, rule, file: UDEV_RULES_FILE }, cause },
     );
   }
-  const [code, advice] = kind === "busy"
-    ? ["usb.busy", "close other programs that use it, such as adb or fastboot"]
-    : ["usb.open-failed", "unplug it and plug it in again"];
+  if (kind === "busy") {
+    return new UsbError(
+      "usb.busy",
+      `Cannot ${what} of ${name}: ${reason}; close other programs that use it, such as adb or fastboot`,
+      { facts, cause },
+    );
+  }
   return new UsbError(
-    code as "usb.busy",
-    `Cannot ${what} of ${name}: ${reason}; ${advice}`,
+    "usb.open-failed",
+    `Cannot ${what} of ${name}: ${reason}; unplug it and plug it in again`,
     { facts, cause },
   );
 }

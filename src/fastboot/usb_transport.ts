@@ -6,7 +6,7 @@
 
 import { checkCount } from "../block/range.ts";
 import { UsbError } from "../usb/errors.ts";
-import type { UsbDevice, UsbTransferStatus } from "../usb/shape.ts";
+import type { UsbDevice, UsbDirection } from "../usb/shape.ts";
 import type { CommandBytes } from "./command.ts";
 import {
   type DataPieces,
@@ -176,7 +176,7 @@ class UsbTransport implements FastbootTransport {
     }
   }
 
-  #stalled(direction: string, what: string): UsbError {
+  #stalled(direction: UsbDirection, what: string): UsbError {
     return new UsbError(
       "usb.stalled",
       `Cannot finish transfer: the phone stalled its ${direction} endpoint ${what}; the halt was cleared`,
@@ -184,12 +184,12 @@ class UsbTransport implements FastbootTransport {
     );
   }
 
-  #failed(direction: string, status: UsbTransferStatus | string): UsbError {
+  #failed(direction: UsbDirection, how: string): UsbError {
     const { endpointNumber } =
       this.#found.endpoints[`bulk-${direction as "in"}`];
     return new UsbError(
       "usb.transfer-failed",
-      `Cannot finish transfer on endpoint ${endpointNumber}: it ended with ${status}`,
+      `Cannot finish transfer on endpoint ${endpointNumber}: it ended with ${how}`,
       { facts: { endpoint: endpointNumber } },
     );
   }
