@@ -285,7 +285,7 @@ async function checkFigures({ guest }: Served, step: TestContext) {
   const text = (await guest.run("log stage0:")).join("\n");
   const found = (pattern: RegExp) => pattern.exec(text)!.slice(1).map(Number);
   const [bound, modules] = found(/bound to \S+ after (\d+) ms \(modules (\d+)/);
-  const [handed] = found(/handing over to \S+, (\d+) ms after/);
+  const [handed] = found(/handing over to the system, (\d+) ms after/);
   const { worker } = await gadget(guest);
   const rss = Number(worker!.get("rss_kib"));
   step.diagnostic(
