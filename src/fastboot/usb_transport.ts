@@ -185,8 +185,7 @@ class UsbTransport implements FastbootTransport {
   }
 
   #failed(direction: UsbDirection, how: string): UsbError {
-    const { endpointNumber } =
-      this.#found.endpoints[`bulk-${direction as "in"}`];
+    const { endpointNumber } = this.#found.endpoints[`bulk-${direction}`];
     return new UsbError(
       "usb.transfer-failed",
       `Cannot finish transfer on endpoint ${endpointNumber}: it ended with ${how}`,
