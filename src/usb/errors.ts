@@ -18,6 +18,7 @@ import { CodedError } from "../errors.ts";
  * - `usb.bad-descriptor`: a descriptor is cut short or contradicts itself. Facts: `offset`.
  * - `usb.bad-reply`: the USB/IP server broke the protocol; the connection was closed.
  * - `usb.unreachable`: no connection to the server could be made.
+ * - `usb.unavailable`: this machine has no USB, or none that can be used. Facts: `reason`.
  * - `usb.access-denied`: we may not use the device. Facts: `step`, `device`, `rule` and `file` of udev.
  * - `usb.busy`: another program has the device or its interface. Facts: `step`, `device`.
  * - `usb.open-failed`: the device could not be opened or set up. Facts: `step`, `device`.

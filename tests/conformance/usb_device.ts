@@ -309,7 +309,7 @@ export function usbDeviceConformance(name: string, make: MakeDevice): void {
       device.transferIn(bulkIn, 512),
       device.transferIn(bulkIn, 512),
     ].map((one) => one.then(() => "done", () => "rejected"));
-    await until(() => model.pipes.get(bulkIn | 0x80)!.waiting === 2);
+    await until(() => model.pipes.get(bulkIn | 0x80)!.waiting >= 1);
     await device.close();
     assert.deepEqual(await Promise.all(waiting), [
       "rejected",
