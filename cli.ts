@@ -7,32 +7,71 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { parseCommand, UsageError } from "./src/adapters/cli/args.ts";
-import { type Output, runCommand } from "./src/adapters/cli/commands.ts";
+import { AlreadyTold, type Output } from "./src/adapters/cli/output.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 
+const { stdin, stdout, stderr, env } = process;
+const canDraw = stderr.isTTY === true && env["TERM"] !== "dumb";
+
 const output: Output = {
-  terminal: process.stdout.isTTY === true,
+  terminal: stdout.isTTY === true,
   version: manifest.version,
-  warn: (message) => void process.stderr.write(`fastboop: ${message}\n`),
+  warn: (message) => void stderr.write(`fastboop: ${message}\n`),
   result: (bytes) =>
     new Promise((resolve, reject) => {
-      process.stdout.write(
+      stdout.write(
         bytes,
         // Node writes to a pipe at once and calls back before any event: a turn lets Ctrl-C in
         (error) => error ? reject(error) : setImmediate(resolve),
       );
     }),
+  progress: {
+    write: (text) => void stderr.write(text),
+    live: canDraw,
+    // https://no-color.org
+    colours: canDraw && !env["NO_COLOR"],
+    get columns() {
+      return stderr.columns || 80;
+    },
+  },
+  ask: stdin.isTTY === true && stderr.isTTY === true ? ask : undefined,
 };
+
+async function ask(question: string, signal: AbortSignal): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
+  const lines = createInterface({ input: stdin, output: stderr });
+  // else Ctrl-C would only end the line
+  lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    return await lines.question(question, { signal });
+  } finally {
+    lines.close();
+  }
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
-  process.once("SIGINT", () => interrupt.abort(new Error("Interrupted")));
+  process.on("SIGINT", () => {
+    // the second time he means it
+    if (interrupt.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    interrupt.abort(new Error("Interrupted"));
+  });
   try {
-    await runCommand(parseCommand(args), output, interrupt.signal);
+    const command = parseCommand(args, { columns: stdout.columns });
+    // loaded last: who only wants to know what to type should not wait
+    if (command.kind === "help" || command.kind === "version") {
+      const text = command.kind === "help"
+        ? command.text
+        : `fastboop ${output.version}\n`;
+      await output.result(new TextEncoder().encode(text));
+      return 0;
+    }
+    const { runCommand } = await import("./src/adapters/cli/commands.ts");
+    await runCommand(command, output, interrupt.signal);
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT_INTERRUPTED;
@@ -40,16 +79,17 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof Error && "code" in error && error.code === "EPIPE") {
       return 0;
     }
-    process.stderr.write(
+    if (error instanceof AlreadyTold) return EXIT_FAILED;
+    stderr.write(
       `fastboop: ${error instanceof Error ? error.message : String(error)}\n`,
     );
     if (!(error instanceof UsageError)) return EXIT_FAILED;
     const topic = error.topic === undefined ? "" : ` ${error.topic}`;
-    process.stderr.write(`See "fastboop help${topic}"\n`);
+    stderr.write(`See "fastboop help${topic}"\n`);
     return EXIT_USAGE;
   }
 }
 
 // without a listener the runtimes report a closed pipe a second time, as a crash
-process.stdout.on("error", () => {});
+stdout.on("error", () => {});
 process.exitCode = await main(process.argv.slice(2));

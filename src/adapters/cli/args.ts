@@ -4,345 +4,188 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
-import type { BuildCommand } from "./build.ts";
-import type { DevproAction } from "./devpro.ts";
+import {
+  CommanderError,
+  type CommandUnknownOpts as Program,
+} from "@commander-js/extra-typings";
+import { type Command, UsageError } from "./command.ts";
+import type { CompletedCommand } from "./completion.ts";
+import { grammar } from "./grammar.ts";
 
-/** One call of the program. */
-export type Command =
-  | { readonly kind: "help"; readonly topic?: Topic }
-  | { readonly kind: "version" }
-  | {
-    readonly kind: "ls";
-    readonly image: string;
-    readonly path: string;
-    readonly long: boolean;
-    readonly recursive: boolean;
-  }
-  | { readonly kind: "cat"; readonly image: string; readonly path: string }
-  | {
-    readonly kind: "inspect";
-    readonly image: string;
-    readonly json: boolean;
-  }
-  | { readonly kind: "devpro" } & DevproAction
-  | BuildCommand;
+export { UsageError } from "./command.ts";
 
-/** Commands that help exists for. */
-export type Topic =
-  | "ls"
-  | "cat"
-  | "inspect"
-  | "boot"
-  | "stage0"
-  | "devpro";
-
-/** What was typed is no command. The message says what would be. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-  readonly topic: Topic | undefined;
-
-  constructor(message: string, topic?: Topic) {
-    super(message);
-    this.topic = topic;
-  }
+/** How help is laid out. */
+export interface HelpOptions {
+  /** Columns of the terminal; 100 when it is none. */
+  readonly columns?: number | undefined;
 }
-
-interface Flag {
-  readonly type: "boolean" | "string";
-  readonly short?: string;
-  readonly multiple?: boolean;
-}
-type Flags = Readonly<Record<string, Flag>>;
-type Values = Readonly<
-  Record<string, string | boolean | (string | boolean)[] | undefined>
->;
-
-const HELP: Flags = { help: { type: "boolean", short: "h" } };
-const BUILD: Flags = {
-  ...HELP,
-  "device-profile": { type: "string" },
-  output: { type: "string", short: "o" },
-  stage0: { type: "string" },
-  dtb: { type: "string" },
-  dtbo: { type: "string", multiple: true },
-  mac: { type: "string", multiple: true },
-  augment: { type: "string", multiple: true },
-  "require-module": { type: "string", multiple: true },
-  "cmdline-append": { type: "string", multiple: true },
-  serial: { type: "boolean" },
-  "device-serial": { type: "string" },
-  "clock-usec": { type: "string" },
-  ostree: { type: "string" },
-  "compressed-modules": { type: "boolean" },
-  explain: { type: "boolean" },
-};
-const FLAGS: Readonly<Record<Topic, Flags>> = {
-  ls: {
-    ...HELP,
-    long: { type: "boolean", short: "l" },
-    recursive: { type: "boolean", short: "R" },
-  },
-  cat: HELP,
-  inspect: { ...HELP, json: { type: "boolean" } },
-  boot: BUILD,
-  stage0: BUILD,
-  devpro: { ...HELP, json: { type: "boolean" } },
-};
-
-/** Every command, also for help. */
-export const TOPICS = Object.keys(FLAGS) as Topic[];
 
 /**
  * Reads the words after the program's name.
  *
  * @throws {UsageError}
  */
-export function parseCommand(args: readonly string[]): Command {
-  const [word, ...rest] = args;
-  if (word === undefined || word === "--help" || word === "-h") {
-    return { kind: "help" };
-  }
-  if (word === "--version" || word === "-V") {
-    expectWords(undefined, rest, []);
-    return { kind: "version" };
-  }
-  if (word === "help") {
-    const [topic] = expectWords(undefined, rest, [], ["COMMAND"]);
-    if (topic === undefined) return { kind: "help" };
-    return { kind: "help", topic: topicOf(topic) };
-  }
-  if (word.startsWith("-")) {
-    throw new UsageError(
-      `Unknown option "${word}", expected a command: ${TOPICS.join(", ")}`,
-    );
-  }
-  const topic = topicOf(word);
-  const { flags, words } = parseFlags(topic, rest);
-  if (flags["help"]) return { kind: "help", topic };
-  switch (topic) {
-    case "ls": {
-      const [image, path] = expectWords(topic, words, ["IMAGE"], ["PATH"]);
-      return {
-        kind: "ls",
-        image: image!,
-        path: path ?? "/",
-        long: flags["long"] === true,
-        recursive: flags["recursive"] === true,
-      };
-    }
-    case "cat": {
-      const [image, path] = expectWords(topic, words, ["IMAGE", "PATH"]);
-      return { kind: "cat", image: image!, path: path! };
-    }
-    case "inspect": {
-      const [image] = expectWords(topic, words, ["IMAGE"]);
-      return { kind: "inspect", image: image!, json: flags["json"] === true };
-    }
-    case "boot":
-    case "stage0":
-      return parseBuild(topic, flags, words);
-    case "devpro":
-      return { kind: topic, ...parseDevpro(words, flags["json"] === true) };
-    default:
-      return topic satisfies never;
-  }
-}
-
-function parseBuild(
-  topic: "boot" | "stage0",
-  flags: Values,
-  words: readonly string[],
-): BuildCommand {
-  const [image] = expectWords(topic, words, ["IMAGE"]);
-  const one = (name: string) => {
-    const value = flags[name] as string | undefined;
-    if (value === "") {
-      throw new UsageError(`Option "--${name}" needs a value`, topic);
-    }
-    return value;
-  };
-  const all = (name: string) => {
-    const values = (flags[name] ?? []) as readonly string[];
-    if (!values.includes("")) return values;
-    throw new UsageError(`Option "--${name}" needs a value`, topic);
-  };
-  const profile = one("device-profile");
-  const output = one("output");
-  if (profile === undefined) {
-    throw new UsageError("Missing --device-profile ID", topic);
-  }
-  if (output === undefined && topic === "boot") {
-    throw new UsageError(
-      "Missing -o FILE: this version makes boot images only",
-      topic,
-    );
-  }
-  const ostree = flags["ostree"] as string | undefined;
-  return {
-    kind: topic,
-    image: image!,
-    profile,
-    output,
-    stage0: one("stage0"),
-    dtb: one("dtb"),
-    overlays: all("dtbo"),
-    macs: all("mac").map((text) => parseMac(text, topic)),
-    augments: all("augment"),
-    modules: all("require-module"),
-    // scripts may have nothing to add
-    cmdline: (flags["cmdline-append"] ?? []) as readonly string[],
-    serialConsole: flags["serial"] === true,
-    deviceSerial: one("device-serial"),
-    clockMicroseconds: parseClock(one("clock-usec"), topic),
-    ostree: ostree === "" ? true : ostree,
-    compressedModules: flags["compressed-modules"] === true,
-    explain: flags["explain"] === true,
-  };
-}
-
-function parseMac(text: string, topic: Topic): BuildCommand["macs"][number] {
-  const [, kind, compatible] = /^(wifi|bluetooth)=(.+)$/.exec(text) ?? [];
-  if (kind === "wifi" || kind === "bluetooth") {
-    return { kind, compatible: compatible! };
-  }
-  throw new UsageError(
-    `Cannot use --mac "${text}", expected wifi=COMPATIBLE or bluetooth=COMPATIBLE`,
-    topic,
-  );
-}
-
-function parseClock(
-  text: string | undefined,
-  topic: Topic,
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new UsageError(
-    `Cannot use --clock-usec "${text}", expected microseconds since 1970`,
-    topic,
-  );
-}
-
-function parseDevpro(words: readonly string[], json: boolean): DevproAction {
-  const [action, ...rest] = words;
-  switch (action) {
-    case "list":
-      expectWords("devpro", rest, []);
-      return { action, json };
-    case "show": {
-      const [id] = expectWords("devpro", rest, ["ID"]);
-      return { action, id: id!, json };
-    }
-    case "check":
-      expectWords("devpro", rest.slice(0, 1), ["FILE"]);
-      if (!json) return { action, files: rest };
-      throw new UsageError(
-        'Unknown option "--json" of devpro check, expected FILE…',
-        "devpro",
-      );
-    default:
-      throw new UsageError(
-        action === undefined
-          ? "Missing what to do, expected list, show or check"
-          : `Unknown word "${action}", expected list, show or check`,
-        "devpro",
-      );
-  }
-}
-
-function topicOf(word: string): Topic {
-  const topic = TOPICS.find((known) => known === word);
-  if (topic !== undefined) return topic;
-  throw new UsageError(
-    `Unknown command "${word}", expected one of ${TOPICS.join(", ")}`,
-  );
-}
-
-function parseFlags(
-  topic: Topic,
+export function parseCommand(
   args: readonly string[],
-): { flags: Values; words: readonly string[] } {
-  let parsed: { values: Values; positionals: readonly string[] };
-  try {
-    parsed = parseArgs({
-      // its value is optional, which parseArgs does not know
-      args: args.map((arg) => arg === "--ostree" ? "--ostree=" : arg),
-      options: Object.fromEntries(
-        Object.entries(FLAGS[topic]).map(([name, flag]) => [
-          name,
-          flag.type === "string" ? { ...flag, multiple: true } : flag,
-        ]),
-      ),
-      allowPositionals: true,
-      strict: true,
+  { columns = 100 }: HelpOptions = {},
+): Command {
+  let command: Command | undefined;
+  let text = "";
+  const program = grammar((typed) => command = typed);
+  let topic: string | undefined;
+  for (const { name, one } of all(program)) {
+    one.configureOutput({
+      writeOut: (more) => text += more,
+      writeErr: (more) => text += more,
+      outputError: () => {},
+      getOutHelpWidth: () => columns,
+      getErrHelpWidth: () => columns,
     });
-  } catch (error) {
-    // the runtimes word this differently, so only the option is taken from it
-    const option = /'(-[^' ,]*)/.exec(
-      error instanceof Error ? error.message : "",
-    )?.[1];
-    const known = Object.entries(FLAGS[topic])
-      .map(([name, { short }]) =>
-        short === undefined ? `--${name}` : `-${short}, --${name}`
-      );
-    const valued = args.find((arg) =>
-      Object.entries(FLAGS[topic]).some(([name, { type }]) =>
-        type === "boolean" && arg.startsWith(`--${name}=`)
-      )
-    );
-    const lacking = Object.entries(FLAGS[topic]).find(([name, { short }]) =>
-      option === `--${name}` || option === `-${short}`
-    );
-    if (valued === undefined && lacking !== undefined) {
-      const [name, { short }] = lacking;
-      const at = args.findIndex((arg) =>
-        arg === `--${name}` || arg === `-${short}`
-      );
-      const next = at < 0 ? undefined : args[at + 1];
-      const hint = next === undefined
-        ? ""
-        : `; write "--${name}=${next}" if that is it`;
-      throw new UsageError(`Option "--${name}" needs a value${hint}`, topic);
-    }
-    const found = valued !== undefined
-      ? `Option "${valued}" takes no value`
-      : option === undefined
-      ? "Cannot understand the options"
-      : `Unknown option "${option}"`;
-    throw new UsageError(`${found}, expected ${known.join(" or ")}`, topic);
+    one.helpOption("-h, --help", "print this");
+    one.exitOverride((error) => {
+      topic ??= name || undefined;
+      throw error;
+    });
+    if (name !== "") one.hook("preAction", () => void (topic = name));
   }
-  const flags = Object.entries(parsed.values).map(([name, value]) => {
-    if (!Array.isArray(value) || FLAGS[topic][name]?.multiple === true) {
-      return [name, value];
-    }
-    if (value.length === 1) return [name, value[0]];
-    throw new UsageError(
-      `Option "--${name}" is given ${value.length} times, expected once`,
-      topic,
+  try {
+    program.parse(
+      args.length === 0
+        ? ["--help"]
+        : rewritten(args, program.commands.map((one) => one.name())),
+      {
+        from: "user",
+      },
     );
-  });
-  return { flags: Object.fromEntries(flags), words: parsed.positionals };
+  } catch (error) {
+    if (error instanceof UsageError) {
+      throw new UsageError(
+        error.message,
+        error.topic ?? topicOf(args, program),
+      );
+    }
+    if (!(error instanceof CommanderError)) throw error;
+    switch (error.code) {
+      case "commander.helpDisplayed":
+        return { kind: "help", text };
+      case "commander.version":
+        return { kind: "version" };
+      case "commander.help": {
+        // a command that only has commands below it, and none was named
+        const last = find(program, args);
+        throw new UsageError(
+          `Missing what to do, expected ${namesBelow(last)}`,
+          topicOf(args, program),
+        );
+      }
+      default:
+        throw new UsageError(
+          tidy(error, program, args),
+          topicOf(args, program),
+        );
+    }
+  }
+  if (command === undefined) throw new UsageError("Missing a command");
+  return command;
 }
 
-function expectWords(
-  topic: Topic | undefined,
-  words: readonly string[],
-  required: readonly string[],
-  optional: readonly string[] = [],
-): readonly string[] {
-  const missing = required.slice(words.length);
-  if (missing.length > 0) {
-    throw new UsageError(`Missing ${missing.join(" and ")}`, topic);
+/** All commands and their options, for completion. */
+export function describeGrammar(): CompletedCommand[] {
+  return [...all(grammar(() => {}))].map(({ name, one }) => ({
+    path: name,
+    words: [
+      ...one.commands.map((below) => ({
+        name: below.name(),
+        about: below.summary() || below.description(),
+      })),
+      ...name === "" ? [{ name: "help", about: "tell more" }] : [],
+    ],
+    options: [
+      ...one.options.flatMap((
+        { long, short, description, required, optional },
+      ) =>
+        [long, short].flatMap((flag) =>
+          flag
+            ? [{ name: flag, about: description, value: required || optional }]
+            : []
+        )
+      ),
+      { name: "--help", about: "print help", value: false },
+    ],
+    choices: one.registeredArguments.flatMap(({ argChoices }) =>
+      argChoices ?? []
+    ),
+  }));
+}
+
+/** Spellings that the library does not know. */
+function rewritten(
+  args: readonly string[],
+  commands: readonly string[],
+): string[] {
+  if (args[0] === "help") {
+    // the library's own knows no command below a command, and takes any word
+    const [first, ...rest] = args.slice(1);
+    const known = first === undefined || commands.includes(first);
+    return known ? [...args.slice(1), "--help"] : [first, ...rest];
   }
-  const extra = words[required.length + optional.length];
-  if (extra !== undefined) {
-    throw new UsageError(`Too many words: "${extra}"`, topic);
+  const end = args.indexOf("--");
+  return args.map((arg, at) => {
+    if (end >= 0 && at > end) return arg;
+    // its value is optional, and the next word is not it
+    if (arg === "--ostree") return "--ostree=";
+    // as the option is also known
+    if (arg === "--cmdline") return "--cmdline-append";
+    if (arg.startsWith("--cmdline=")) {
+      return arg.replace("--cmdline", "--cmdline-append");
+    }
+    return arg;
+  });
+}
+
+function* all(
+  program: Program,
+  path = "",
+): Generator<{ name: string; one: Program }> {
+  yield { name: path, one: program };
+  for (const below of program.commands) {
+    const name = path === "" ? below.name() : `${path} ${below.name()}`;
+    yield* all(below, name);
   }
-  const empty = words.findIndex((word) => word === "");
-  if (empty >= 0) {
-    throw new UsageError(`Empty ${[...required, ...optional][empty]}`, topic);
+}
+
+/** The command that the words lead to. */
+function find(program: Program, args: readonly string[]): Program {
+  let at = program;
+  for (const arg of args) {
+    at = at.commands.find((one) => one.name() === arg) ?? at;
   }
-  return words;
+  return at;
+}
+
+function topicOf(
+  args: readonly string[],
+  program: Program,
+): string | undefined {
+  return program.commands.find((one) => one.name() === args[0])?.name();
+}
+
+function namesBelow(program: Program): string {
+  const names = program.commands.map((one) => one.name());
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+}
+
+/** What the library says, as we say things. */
+function tidy(
+  error: CommanderError,
+  program: Program,
+  args: readonly string[],
+): string {
+  const [first = "", hint] = error.message.replace(/^error: /, "").split("\n");
+  const text = `${first.charAt(0).toUpperCase()}${first.slice(1)}`
+    .replaceAll(/'([^']*)'/g, '"$1"').replace(/\.$/, "");
+  const guess = /\(Did you mean (.*)\?\)/.exec(hint ?? "")?.[1];
+  if (guess !== undefined) return `${text}; did you mean ${guess}?`;
+  if (error.code !== "commander.unknownCommand") return text;
+  return `${text}, expected ${namesBelow(find(program, args))}`;
 }

@@ -5,51 +5,16 @@
  */
 
 import { dirname } from "node:path";
-import process from "node:process";
-import { readExactly } from "../../block/read_exactly.ts";
-import type { ReadOptions } from "../../block/reader.ts";
-import {
-  type BootParts,
-  type GivenFile,
-  planBoot,
-  type PlanOptions,
-  planParts,
-} from "../../boot/plan.ts";
+import { type BootParts, planBoot, planParts } from "../../boot/plan.ts";
 import { ReadError } from "../../errors.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
-import { openFile } from "../node/file.ts";
 import { loadProfiles } from "../node/profiles.ts";
 import { isSameFile, replaceFile } from "../node/write_file.ts";
-import { UsageError } from "./args.ts";
-import type { Output } from "./commands.ts";
+import { type BuildCommand, UsageError } from "./command.ts";
 import { formatBoot, formatParts } from "./explain.ts";
 import { printable } from "./listing.ts";
-
-/** What was typed. */
-export interface BuildCommand {
-  readonly kind: "boot" | "stage0";
-  readonly image: string;
-  /** Id of the device profile. */
-  readonly profile: string;
-  /** File, `-` for standard output; absent for the same. */
-  readonly output: string | undefined;
-  readonly stage0: string | undefined;
-  readonly dtb: string | undefined;
-  readonly overlays: readonly string[];
-  readonly macs: NonNullable<PlanOptions["macs"]>;
-  readonly augments: readonly string[];
-  readonly modules: readonly string[];
-  readonly cmdline: readonly string[];
-  readonly serialConsole: boolean;
-  readonly deviceSerial: string | undefined;
-  readonly clockMicroseconds: number | undefined;
-  readonly ostree: true | string | undefined;
-  readonly compressedModules: boolean;
-  readonly explain: boolean;
-}
-
-/** Bytes of a file given on the command line at which it is refused: none is this large. */
-const MAX_GIVEN = 512 << 20;
+import type { Output } from "./output.ts";
+import { readGiven } from "./payload.ts";
 
 /** Entries of an initramfs that had to give way and are named; of more, their number is told. */
 const SHOWN_OVERRIDES = 10;
@@ -65,16 +30,26 @@ export async function runBuild(
   if (toStdout && output.terminal) {
     throw new UsageError(
       `Missing -o FILE: a ${
-        command.kind === "boot" ? "boot image" : "initramfs"
+        command.what === "boot" ? "boot image" : "initramfs"
       } is not for a terminal`,
-      command.kind,
+      command.what,
     );
   }
   await checkOutput(command);
   const { pool, warnings } = await loadProfiles({ signal });
   for (const { message } of warnings) output.warn(`${message}; skipped`);
   const { profile } = pool.get(command.profile);
-  const options = await readGiven(command, signal);
+  const given = await readGiven(command, signal);
+  const options = {
+    ...given,
+    signal,
+    cmdline: {
+      ...given.cmdline,
+      ...command.deviceSerial === undefined
+        ? {}
+        : { deviceSerial: command.deviceSerial },
+    },
+  };
   const tell = async (text: string) => {
     if (!command.explain) return;
     if (toStdout) output.warn(`\n${text.trimEnd()}`);
@@ -99,7 +74,7 @@ export async function runBuild(
         `not of ${kernel.release}, which has none; give one by --dtb if the phone does not boot`,
     );
   };
-  if (command.kind === "boot") {
+  if (command.what === "boot") {
     const plan = await planBoot(image, profile, options);
     warn(plan);
     await write(command, plan.bytes, output, signal);
@@ -109,61 +84,6 @@ export async function runBuild(
     warn(parts);
     await write(command, parts.initramfs.bytes, output, signal);
     await tell(formatParts(parts));
-  }
-}
-
-async function readGiven(
-  command: BuildCommand,
-  signal: AbortSignal,
-): Promise<PlanOptions> {
-  const stage0 = command.stage0 ?? process.env["FASTBOOP_STAGE0_PATH"];
-  const read = (path: string) => readFile(path, { signal });
-  const readAll = (paths: readonly string[]) => Promise.all(paths.map(read));
-  return {
-    signal,
-    ...(stage0 === undefined || stage0 === ""
-      ? {}
-      : { stage0: await read(stage0) }),
-    ...(command.dtb === undefined ? {} : { dtb: await read(command.dtb) }),
-    overlays: await readAll(command.overlays),
-    macs: command.macs,
-    augments: await readAll(command.augments),
-    modules: command.modules,
-    keepCompressedModules: command.compressedModules,
-    ...(command.ostree === undefined ? {} : { ostree: command.ostree }),
-    cmdline: {
-      user: command.cmdline,
-      serialConsole: command.serialConsole,
-      mimicFastboot: true,
-      ...(command.deviceSerial === undefined
-        ? {}
-        : { deviceSerial: command.deviceSerial }),
-      ...(command.clockMicroseconds === undefined
-        ? {}
-        : { clockMicroseconds: command.clockMicroseconds }),
-    },
-  };
-}
-
-async function readFile(
-  path: string,
-  options: ReadOptions,
-): Promise<GivenFile> {
-  const file = await openFile(path, options);
-  try {
-    if (file.size > MAX_GIVEN) {
-      throw new ReadError(
-        "file.too-large",
-        `Cannot use "${path}": it has ${file.size} bytes, expected at most ${MAX_GIVEN}`,
-        { facts: { path, size: file.size } },
-      );
-    }
-    return {
-      name: path,
-      bytes: await readExactly(file, 0, file.size, options),
-    };
-  } finally {
-    await file.close();
   }
 }
 
@@ -186,7 +106,7 @@ async function checkOutput(command: BuildCommand): Promise<void> {
     if (path === undefined || !await isSameFile(output, path)) continue;
     throw new UsageError(
       `Cannot write to "${output}": it is "${path}", which is read; name another file by -o`,
-      command.kind,
+      command.what,
     );
   }
   const parent = dirname(output);

@@ -11,38 +11,29 @@ import type { FileSystem, Inode } from "../../fs/filesystem.ts";
 import { inspectImage } from "../../image/inspect.ts";
 import { openImage } from "../../image/open_image.ts";
 import { openFile } from "../node/file.ts";
-import type { Command } from "./args.ts";
-import { helpText } from "./help.ts";
+import type { Command } from "./command.ts";
 import { formatInspection } from "./inspection.ts";
 import { formatLong, printable } from "./listing.ts";
-
-/** Where a command writes. */
-export interface Output {
-  /** Writes results; resolves when more may be written. */
-  result(bytes: Uint8Array): Promise<void>;
-  /** Tells the user something besides, in one line. */
-  warn(message: string): void;
-  /** Results go to a terminal, which control characters in names would confuse. */
-  readonly terminal: boolean;
-  readonly version: string;
-}
+import { type Output, resultText as text } from "./output.ts";
 
 /** Bytes of a file that are read and written together. */
 const CAT_BYTES = 1 << 20;
 /** Bytes of a listing that are written together. */
 const LIST_BYTES = 1 << 16;
 
+/** All but those that only print what is known. */
+export type RunnableCommand = Exclude<
+  Command,
+  { readonly kind: "help" | "version" }
+>;
+
 /** Runs a command; rejects with its error. */
 export async function runCommand(
-  command: Command,
+  command: RunnableCommand,
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
   switch (command.kind) {
-    case "help":
-      return await text(output, helpText(command.topic));
-    case "version":
-      return await text(output, `fastboop ${output.version}\n`);
     case "ls":
       return await withImage(
         command.image,
@@ -67,8 +58,7 @@ export async function runCommand(
           command.json ? `${JSON.stringify(facts)}\n` : formatInspection(facts),
         );
       });
-    case "boot":
-    case "stage0": {
+    case "build": {
       const { runBuild } = await import("./build.ts");
       return await withImage(
         command.image,
@@ -88,13 +78,34 @@ export async function runCommand(
         signal,
       );
     }
+    // each loads what it needs only when it is called
+    case "boot": {
+      const { runBootCommand } = await import("./boot.ts");
+      return await runBootCommand(command, output, signal);
+    }
+    case "try": {
+      const { runTry } = await import("./try.ts");
+      return await runTry(command, output, signal);
+    }
+    case "detect": {
+      const { runDetect } = await import("./detect.ts");
+      return await runDetect(command, output, signal);
+    }
+    case "udev": {
+      const { runUdev } = await import("./udev.ts");
+      return await runUdev(output, signal);
+    }
+    case "completion": {
+      const { completionScript } = await import("./completion.ts");
+      const { describeGrammar } = await import("./args.ts");
+      return await text(
+        output,
+        completionScript(command.shell, describeGrammar()),
+      );
+    }
     default:
       return command satisfies never;
   }
-}
-
-async function text(output: Output, content: string): Promise<void> {
-  await output.result(new TextEncoder().encode(content));
 }
 
 async function withImage(

@@ -144,10 +144,10 @@ test("fastboop devpro exits with 2 when it is called wrongly", async () => {
       [],
       /Missing what to do, expected list, show or check\nSee "fastboop help devpro"/,
     ],
-    [["lst"], /Unknown word "lst", expected list, show or check/],
-    [["list", "x"], /Too many words: "x"/],
-    [["show"], /Missing ID/],
-    [["check"], /Missing FILE/],
+    [["lst"], /Unknown command "lst"; did you mean list\?/],
+    [["list", "x"], /Too many arguments for "list"/],
+    [["show"], /Missing required argument "ID"/],
+    [["check"], /Missing required argument "FILE"/],
     [["check", "--json", "x"], /Unknown option "--json"/],
   ];
   for (const [args, message] of wrong) {

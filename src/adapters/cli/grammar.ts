@@ -1,0 +1,444 @@
+/**
+ * All commands and options: from here come parsing, help and completion.
+ *
+ * @module
+ */
+
+import { Argument, Command as Program } from "@commander-js/extra-typings";
+import type { Command, PayloadOptions, ViewOptions } from "./command.ts";
+import { UsageError } from "./command.ts";
+import { SHELLS } from "./completion.ts";
+import * as value from "./values.ts";
+
+/** Default of `try --timeout`: emulated machines are slow. */
+const TRY_SECONDS = 600;
+
+const IMAGE = ["<IMAGE>", "distribution image: a file"] as const;
+const BUS = [
+  "--usb <BUS>",
+  'where phones are plugged in: auto (default), or usbip://HOST[:PORT][/BUSID] for another machine, which runs "usbipd"',
+] as const;
+
+/** A command that makes a boot image. */
+const payload = (name: string) =>
+  new Program(name)
+    .argument(...IMAGE, (text) => word("IMAGE", text))
+    .optionsGroup("What goes in:")
+    .option(
+      "--device-profile <ID>",
+      'the phone: see "fastboop devpro list"',
+      value.once("--device-profile", value.someText),
+    )
+    .option(
+      "--stage0 <FILE>",
+      "the program that becomes /init, a static ELF, instead of the one built in; by default that of the environment's FASTBOOP_STAGE0_PATH",
+      value.once("--stage0", value.path),
+    )
+    .option(
+      "--require-module <NAME>",
+      "load this kernel module too, after those of stage0 and the profile; several",
+      value.several("--require-module", value.someText),
+    )
+    .option(
+      "--dtb <FILE>",
+      "take this device tree instead of the image's",
+      value.once("--dtb", value.path),
+    )
+    .option(
+      "--dtbo <FILE>",
+      "apply this overlay to the device tree; several",
+      value.several("--dtbo", value.path),
+    )
+    .option(
+      "--mac <KIND=COMPATIBLE>",
+      "give the radio (wifi or bluetooth) an address made from the serial number; several",
+      value.several("--mac", value.mac),
+    )
+    .option(
+      "--augment <FILE>",
+      "add the entries of a cpio archive; they count instead of ours; several",
+      value.several("--augment", value.path),
+    )
+    .option(
+      "--cmdline-append <TEXT>",
+      "add words to the kernel's command line, or settings such as smoo.acm=1; several; also --cmdline",
+      value.several("--cmdline-append", value.anyText),
+    )
+    .option("--serial", "offer a serial console over USB")
+    .option(
+      "--clock-usec <N>",
+      "tell the phone this time: microseconds since 1970",
+      value.once("--clock-usec", value.clock),
+    )
+    .option(
+      "--ostree [LINK]",
+      "boot an OSTree deployment: the current one, or that of LINK, written --ostree=LINK",
+      value.once("--ostree", value.anyText),
+    )
+    .option(
+      "--compressed-modules",
+      "leave kernel modules as compressed as the image has them: for kernels that unpack modules themselves",
+    );
+
+type Flags = ReturnType<ReturnType<typeof payload>["opts"]>;
+
+function payloadOf(image: string, flags: Flags): PayloadOptions {
+  return {
+    image,
+    stage0: flags.stage0,
+    dtb: flags.dtb,
+    overlays: flags.dtbo ?? [],
+    macs: flags.mac ?? [],
+    augments: flags.augment ?? [],
+    modules: flags.requireModule ?? [],
+    cmdline: flags.cmdlineAppend ?? [],
+    serialConsole: flags.serial === true,
+    clockMicroseconds: flags.clockUsec,
+    ostree: flags.ostree === undefined
+      ? undefined
+      : String(flags.ostree) || true,
+    compressedModules: flags.compressedModules === true,
+  };
+}
+
+interface ViewFlags {
+  readonly json?: true | undefined;
+  readonly verbose?: true | undefined;
+  readonly quiet?: true | undefined;
+}
+
+function viewOf({ json, verbose, quiet }: ViewFlags): ViewOptions {
+  if (verbose && quiet) {
+    throw new UsageError("Cannot be --verbose and --quiet, expected one");
+  }
+  return { json: json === true, verbosity: verbose ? 1 : quiet ? -1 : 0 };
+}
+
+/** Makes the grammar; `take` gets the command that was typed. */
+export function grammar(take: (command: Command) => void) {
+  const program = new Program("fastboop")
+    .description(
+      "Live-boots Linux distribution images on phones, writing nothing to them.",
+    )
+    .usage("COMMAND [OPTIONS] …")
+    // the text is not used: see parseCommand()
+    .version("-", "-V, --version", "print the version")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+    );
+  for (const command of bootCommands(take)) program.addCommand(command);
+  for (const command of imageCommands(take)) program.addCommand(command);
+  for (const command of otherCommands(take)) program.addCommand(command);
+  program.helpCommand("help [COMMAND]", "tell more about a command");
+  return program;
+}
+
+function bootCommands(take: (command: Command) => void) {
+  const boot = payload("boot")
+    .summary("boot phones from an image, and serve it to them")
+    .description(
+      `Makes a boot image from IMAGE's kernel, modules and device tree, sends it to a phone in its bootloader ("fastboot mode"), and serves IMAGE to the phone over the same cable for as long as it runs. Nothing is written to the phone.
+
+With -o the boot image is written to a file instead, and no phone is asked: that needs --device-profile. Equal input gives equal bytes.
+
+Ctrl-C ends serving: a phone that runs stands still then, until it is restarted. A second Ctrl-C leaves at once.`,
+    )
+    .optionsGroup("Which phone:")
+    .option(
+      "--device-serial <TEXT>",
+      "the one with this serial number; several. With -o: the serial number that the boot image is made for",
+      value.several("--device-serial", value.someText),
+    )
+    .option(
+      "--port <BUS-PORT>",
+      "the one that is plugged in there, such as 1-2; several",
+      value.several("--port", value.someText),
+    )
+    .option("--all", "every phone that is there")
+    .option(...BUS, value.once("--usb", value.bus))
+    .option(
+      "--wait <SECONDS>",
+      "how long a phone is waited for; for ever by default, and by 0",
+      value.once("--wait", value.seconds),
+    )
+    .option(
+      "--gadget-wait <SECONDS>",
+      "how long a phone may take from its bootloader to the image; 180 by default, 0 for ever",
+      value.once("--gadget-wait", value.seconds),
+    )
+    .option(
+      "--gone-after <SECONDS>",
+      "end when the phone has been unplugged for so long; never by default",
+      value.once("--gone-after", value.seconds),
+    )
+    .optionsGroup("What is told:")
+    .option(
+      "-o, --output <FILE>",
+      "write the boot image there and boot nothing; - for standard output",
+      value.once("--output", value.path),
+    )
+    .option(
+      "--explain",
+      "with -o: tell what went in, from where, and how much of each limit it takes",
+    )
+    .option("--json", "one event a line on standard output, as JSON")
+    .option("-v, --verbose", "tell everything")
+    .option("-q, --quiet", "tell failures only")
+    .action((image, flags) => {
+      const {
+        output,
+        deviceProfile: profile,
+        deviceSerial: serialNumbers = [],
+        port: ports = [],
+        explain = false,
+      } = flags;
+      const parts = payloadOf(image, flags);
+      if (output === undefined) {
+        if (explain) {
+          throw new UsageError("Missing -o FILE: --explain is about a file");
+        }
+        return take({
+          kind: "boot",
+          ...parts,
+          ...viewOf(flags),
+          profile,
+          serialNumbers,
+          ports,
+          all: flags.all === true,
+          waitMs: flags.wait || undefined,
+          gadgetMs: flags.gadgetWait === 0 ? Infinity : flags.gadgetWait,
+          goneMs: flags.goneAfter,
+          usb: flags.usb ?? "auto",
+        });
+      }
+      take({
+        kind: "build",
+        what: "boot",
+        ...parts,
+        ...forFile(profile, serialNumbers),
+        output,
+        explain,
+      });
+    });
+  const stage0 = payload("stage0")
+    .summary("make the initramfs of the boot image alone")
+    .description("Makes the initramfs alone, as it goes into the boot image.")
+    .option(
+      "--device-serial <TEXT>",
+      "serial number of the phone",
+      value.several("--device-serial", value.someText),
+    )
+    .optionsGroup("What is told:")
+    .option(
+      "-o, --output <FILE>",
+      "where to; standard output by default",
+      value.once("--output", value.path),
+    )
+    .option(
+      "--explain",
+      "tell what went in, from where, and how much of each limit it takes",
+    )
+    .action((image, flags) =>
+      take({
+        kind: "build",
+        what: "stage0",
+        ...payloadOf(image, flags),
+        ...forFile(flags.deviceProfile, flags.deviceSerial ?? []),
+        output: flags.output,
+        explain: flags.explain === true,
+      })
+    );
+  const attempt = payload("try")
+    .summary("boot an image on a virtual phone, until it asks for a login")
+    .description(
+      `Starts a virtual phone in QEMU, boots it from IMAGE exactly as "fastboop boot" boots a real one, and ends with exit code 0 as soon as its console shows a login prompt, or TEXT. For those who make distributions: needs no phone, no root, no KVM.`,
+    )
+    .optionsGroup("The virtual phone:")
+    .option(
+      "--until <TEXT>",
+      "done when the console shows this; by default a login prompt",
+      value.once("--until", value.someText),
+    )
+    .option(
+      "--timeout <SECONDS>",
+      `failed when it takes longer; ${TRY_SECONDS} by default`,
+      value.once("--timeout", value.seconds),
+    )
+    .option(
+      "--memory <MIB>",
+      "of the virtual phone",
+      value.once("--memory", value.mebibytes),
+    )
+    .optionsGroup("What is told:")
+    .option("--console", "show the phone's console")
+    .option("--json", "one event a line on standard output, as JSON")
+    .option("-v, --verbose", "tell everything")
+    .option("-q, --quiet", "tell failures only")
+    .action((image, flags) =>
+      take({
+        kind: "try",
+        ...payloadOf(image, flags),
+        ...viewOf(flags),
+        profile: flags.deviceProfile,
+        until: flags.until,
+        timeoutMs: flags.timeout ?? TRY_SECONDS * 1000,
+        console: flags.console === true,
+        memoryMiB: flags.memory,
+      })
+    );
+  const detect = new Program("detect")
+    .summary("list the phones in their bootloader")
+    .description(
+      "Lists the phones that are in their bootloader, one line for each profile that fits. Asks them who they are, and nothing else. Finding none is a failure.",
+    )
+    .option(
+      "--device-profile <ID>",
+      "only phones of this profile",
+      value.once("--device-profile", value.someText),
+    )
+    .option(
+      "--wait [SECONDS]",
+      "wait for the first one so long; for ever without a number, and by 0",
+      value.once("--wait", (text, option) => value.seconds(text, option)),
+    )
+    .option("--json", "one object a line instead of text")
+    .option(...BUS, value.once("--usb", value.bus))
+    .action((flags) =>
+      take({
+        kind: "detect",
+        profile: flags.deviceProfile,
+        waitMs: flags.wait === undefined
+          ? undefined
+          : flags.wait === true || flags.wait === 0
+          ? Infinity
+          : flags.wait,
+        json: flags.json === true,
+        usb: flags.usb ?? "auto",
+      })
+    );
+  return [boot, attempt, detect, stage0];
+}
+
+function imageCommands(take: (command: Command) => void) {
+  const inspect = new Program("inspect")
+    .summary(
+      "tell what an image holds: file system, kernels, device trees",
+    )
+    .description(
+      "Tells the file system of IMAGE, its features and block size, the kernel releases it brings and how many device trees.",
+    )
+    .argument(...IMAGE, (text) => word("IMAGE", text))
+    .option("--json", "one JSON object instead of text")
+    .action((image, { json = false }) =>
+      take({ kind: "inspect", image, json })
+    );
+  const ls = new Program("ls")
+    .summary("list a directory inside an image")
+    .description(
+      "Lists PATH inside IMAGE, one name a line in the image's own order. Links are followed inside the image: an absolute one starts at the image's root.",
+    )
+    .argument(...IMAGE, (text) => word("IMAGE", text))
+    .argument("[PATH]", "where; / by default", (text) => word("PATH", text))
+    .option(
+      "-l, --long",
+      "type and mode, links, owner, group, size, time, name, link target",
+    )
+    .option("-R, --recursive", "everything below PATH, by full path")
+    .action((image, path, { long = false, recursive = false }) =>
+      take({ kind: "ls", image, path: path ?? "/", long, recursive })
+    );
+  const cat = new Program("cat")
+    .summary("print a file inside an image")
+    .description(
+      "Writes the file at PATH inside IMAGE to standard output, byte for byte.",
+    )
+    .argument(...IMAGE, (text) => word("IMAGE", text))
+    .argument("<PATH>", "a file inside it", (text) => word("PATH", text))
+    .action((image, path) => take({ kind: "cat", image, path }));
+  return [inspect, ls, cat];
+}
+
+function otherCommands(take: (command: Command) => void) {
+  const devpro = new Program("devpro")
+    .usage("list|show|check …")
+    .summary("tell which phones are known, check profiles of others")
+    .description(
+      "Device profiles say how a phone is recognised, what its bootloader takes, and which kernel modules its USB needs.",
+    )
+    .addHelpText(
+      "after",
+      `
+Your own profiles, *.yaml, *.yml or *.json, are looked for in these folders and go before those
+built in:
+
+  each part of FASTBOOP_SCHEMA_PATH, which are separated by ":"
+  $XDG_CONFIG_HOME/fastboop/devpro, by default ~/.config/fastboop/devpro
+  /usr/share/fastboop/devpro`,
+    );
+  devpro.addCommand(
+    new Program("list")
+      .description("tell all that are known: built in, and your own")
+      .option("--json", "JSON instead of text")
+      .action(({ json = false }) =>
+        take({ kind: "devpro", action: "list", json })
+      ),
+  ).addCommand(
+    new Program("show")
+      .description("print one as a file to start from")
+      .argument("<ID>", "of a profile", (text) => word("ID", text))
+      .option("--json", "JSON instead of text")
+      .action((id, { json = false }) =>
+        take({ kind: "devpro", action: "show", id, json })
+      ),
+  ).addCommand(
+    new Program("check")
+      .description(
+        "read files and tell all that is wrong in them, with line and column",
+      )
+      .argument("<FILE...>", "device profiles")
+      .action((files) => take({ kind: "devpro", action: "check", files })),
+  ).helpCommand(false);
+  const udev = new Program("udev")
+    .summary("print the rules that let you use phones on Linux")
+    .description(
+      "Prints a file of udev rules for all device profiles, your own included. What to do with it stands in its first lines.",
+    )
+    .action(() => take({ kind: "udev" }));
+  const completion = new Program("completion")
+    .summary("print what completes commands in your shell")
+    .description(
+      `Prints a script that makes your shell complete commands and options:
+
+  bash: fastboop completion bash > ~/.local/share/bash-completion/completions/fastboop
+  zsh:  fastboop completion zsh > a folder of $fpath, as _fastboop
+  fish: fastboop completion fish > ~/.config/fish/completions/fastboop.fish`,
+    )
+    .addArgument(new Argument("<SHELL>", "your shell").choices(SHELLS))
+    .action((shell) => take({ kind: "completion", shell }));
+  const version = new Program("version")
+    .summary("print the version")
+    .description("Prints the version.")
+    .action(() => take({ kind: "version" }));
+  return [devpro, udev, completion, version];
+}
+
+function forFile(
+  profile: string | undefined,
+  serialNumbers: readonly string[],
+) {
+  if (profile === undefined) {
+    throw new UsageError("Missing --device-profile ID");
+  }
+  if (serialNumbers.length > 1) {
+    throw new UsageError(
+      'Option "--device-serial" is given twice, expected once for a file',
+    );
+  }
+  return { profile, deviceSerial: serialNumbers[0] };
+}
+
+function word(name: string, text: string): string {
+  if (text !== "") return text;
+  throw new UsageError(`Empty ${name}`);
+}

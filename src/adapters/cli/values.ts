@@ -1,0 +1,93 @@
+/**
+ * Values of options, as people type them.
+ *
+ * @module
+ */
+
+import { UsageError } from "./command.ts";
+import type { PayloadOptions } from "./command.ts";
+
+/** An option that may be given once; its value is what `parse` makes of the text. */
+export function once<T>(
+  option: string,
+  parse: (text: string, option: string) => T,
+): (text: string, previous: T | undefined) => T {
+  return (text, previous) => {
+    if (previous === undefined) return parse(text, option);
+    throw new UsageError(`Option "${option}" is given twice, expected once`);
+  };
+}
+
+/** An option that may be given several times. */
+export function several<T>(
+  option: string,
+  parse: (text: string, option: string) => T,
+): (text: string, previous: readonly T[] | undefined) => readonly T[] {
+  return (text, previous = []) => [...previous, parse(text, option)];
+}
+
+/** Any text, also none: scripts may have nothing to add. */
+export function anyText(text: string): string {
+  return text;
+}
+
+/** Some text. */
+export function someText(text: string, option: string): string {
+  if (text !== "") return text;
+  throw new UsageError(`Option "${option}" needs a value`);
+}
+
+/** A file or `-`. What looks like an option is one that was meant as such. */
+export function path(text: string, option: string): string {
+  if (text === "-" || !text.startsWith("-")) return someText(text, option);
+  throw new UsageError(
+    `Option "${option}" needs a value, found "${text}"; write "./${text}" if that is a file`,
+  );
+}
+
+/** A number of seconds, as milliseconds. */
+export function seconds(text: string, option: string): number {
+  const value = Number(text);
+  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && value <= 1e9) return value * 1000;
+  throw new UsageError(`Cannot use ${option} "${text}", expected seconds`);
+}
+
+/** A number of MiB. */
+export function mebibytes(text: string, option: string): number {
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && value >= 64 && value <= 1 << 20) return value;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected a number of MiB, 64 at least`,
+  );
+}
+
+/** `wifi=COMPATIBLE` or `bluetooth=COMPATIBLE`. */
+export function mac(
+  text: string,
+  option: string,
+): PayloadOptions["macs"][number] {
+  const [, kind, compatible] = /^(wifi|bluetooth)=(.+)$/.exec(text) ?? [];
+  if (kind === "wifi" || kind === "bluetooth") {
+    return { kind, compatible: compatible! };
+  }
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected wifi=COMPATIBLE or bluetooth=COMPATIBLE`,
+  );
+}
+
+/** Microseconds since 1970. */
+export function clock(text: string, option: string): number {
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected microseconds since 1970`,
+  );
+}
+
+/** `auto` or `usbip://…`; what is behind that is judged where it is opened. */
+export function bus(text: string, option: string): string {
+  if (text === "auto" || text.startsWith("usbip://")) return text;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected auto or usbip://HOST[:PORT][/BUSID]`,
+  );
+}
