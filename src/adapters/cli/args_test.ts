@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { describeGrammar, parseCommand } from "./args.ts";
+import { UsageError } from "./command.ts";
+
+const PAYLOAD = {
+  image: "x.img",
+  stage0: undefined,
+  dtb: undefined,
+  overlays: [],
+  macs: [],
+  augments: [],
+  modules: [],
+  cmdline: [],
+  serialConsole: false,
+  clockMicroseconds: undefined,
+  ostree: undefined,
+  compressedModules: false,
+};
+const BOOT = {
+  ...PAYLOAD,
+  kind: "boot",
+  json: false,
+  verbosity: 0,
+  profile: undefined,
+  serialNumbers: [],
+  ports: [],
+  all: false,
+  waitMs: undefined,
+  gadgetMs: undefined,
+  goneMs: undefined,
+  usb: "auto",
+};
+
+test("parseCommand() gives what was typed, with the defaults", () => {
+  assert.deepEqual(parseCommand(["boot", "x.img"]), BOOT);
+  assert.deepEqual(parseCommand(["try", "x.img"]), {
+    ...PAYLOAD,
+    kind: "try",
+    json: false,
+    verbosity: 0,
+    profile: undefined,
+    until: undefined,
+    timeoutMs: 600_000,
+    console: false,
+    memoryMiB: undefined,
+  });
+  assert.deepEqual(parseCommand(["detect"]), {
+    kind: "detect",
+    profile: undefined,
+    waitMs: undefined,
+    json: false,
+    usb: "auto",
+  });
+  assert.deepEqual(parseCommand(["ls", "-lR", "x.img"]), {
+    kind: "ls",
+    image: "x.img",
+    path: "/",
+    long: true,
+    recursive: true,
+  });
+});
+
+test("parseCommand() chooses phones, and how long they are waited for", () => {
+  const words = "--device-serial a --device-serial=b --port 1-2 --all " +
+    "--wait 1.5 --gadget-wait 0 --gone-after 0 --usb usbip://lab -v --json";
+  assert.deepEqual(parseCommand(["boot", "x.img", ...words.split(" ")]), {
+    ...BOOT,
+    serialNumbers: ["a", "b"],
+    ports: ["1-2"],
+    all: true,
+    waitMs: 1500,
+    gadgetMs: Infinity,
+    goneMs: 0,
+    usb: "usbip://lab",
+    verbosity: 1,
+    json: true,
+  });
+  // for ever, as the word is known from elsewhere
+  assert.deepEqual(parseCommand(["boot", "x.img", "--wait", "0"]), BOOT);
+  const detect = (...args: string[]) => {
+    const command = parseCommand(["detect", ...args]);
+    return command.kind === "detect" ? command.waitMs : undefined;
+  };
+  assert.equal(detect("--wait"), Infinity);
+  assert.equal(detect("--wait", "0"), Infinity);
+  assert.equal(detect("--wait", "2"), 2000);
+});
+
+test("parseCommand() knows the serial console from a serial number", () => {
+  assert.deepEqual(parseCommand(["boot", "--serial", "x.img"]), {
+    ...BOOT,
+    serialConsole: true,
+  });
+});
+
+test("parseCommand() leaves the word behind --ostree alone", () => {
+  const ostree = (...args: string[]) => {
+    const command = parseCommand(["boot", ...args]);
+    return command.kind === "boot" ? [command.ostree, command.image] : [];
+  };
+  assert.deepEqual(ostree("--ostree", "x.img"), [true, "x.img"]);
+  assert.deepEqual(ostree("x.img", "--ostree"), [true, "x.img"]);
+  assert.deepEqual(ostree("--ostree=a/b", "x.img"), ["a/b", "x.img"]);
+});
+
+test("parseCommand() takes words for the kernel as they are, under both names", () => {
+  const cmdline = (...args: string[]) => {
+    const command = parseCommand(["boot", "x.img", ...args]);
+    return command.kind === "boot" ? command.cmdline : [];
+  };
+  assert.deepEqual(cmdline("--cmdline", "-- single"), ["-- single"]);
+  assert.deepEqual(
+    cmdline("--cmdline-append=quiet", "--cmdline=", "--cmdline-append", "-x"),
+    ["quiet", "", "-x"],
+  );
+});
+
+test("parseCommand() makes a file when -o says so", () => {
+  const args = ["boot", "x.img", "--device-profile", "a", "-o", "-"];
+  assert.deepEqual(parseCommand([...args, "--device-serial", "s"]), {
+    ...PAYLOAD,
+    kind: "build",
+    what: "boot",
+    profile: "a",
+    deviceSerial: "s",
+    output: "-",
+    explain: false,
+  });
+  assert.throws(
+    () => parseCommand([...args, "--device-serial=a", "--device-serial=b"]),
+    (error) =>
+      error instanceof UsageError && error.topic === "boot" &&
+      /given twice, expected once for a file/.test(error.message),
+  );
+});
+
+test("every command tells what it is about, every option too", () => {
+  for (const { path, words, options } of describeGrammar()) {
+    for (const { name, about } of [...words, ...options]) {
+      assert.notEqual(about, "", `${path} ${name}`);
+    }
+    if (path === "") continue;
+    const help = parseCommand(["help", ...path.split(" ")]);
+    assert.equal(help.kind, "help");
+    for (const { name } of options) {
+      assert.ok(help.kind === "help" && help.text.includes(name), name);
+    }
+  }
+});
+
+test("help is never wider than it may be", () => {
+  for (const columns of [80, 100, 120]) {
+    for (const { path } of describeGrammar()) {
+      // its folders are shown as they are
+      if (path === "devpro" || path === "completion") continue;
+      const help = parseCommand(
+        [...path.split(" "), "--help"].slice(path ? 0 : 1),
+        { columns },
+      );
+      assert.ok(help.kind === "help");
+      for (const line of help.text.split("\n")) {
+        if (/--usb|usbip:/.test(line)) continue; // one long word
+        assert.ok(line.length <= columns, `${columns}: ${line}`);
+      }
+    }
+  }
+});
