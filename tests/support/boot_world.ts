@@ -73,25 +73,16 @@ export class BootingPhone {
 
   /** Is in its bootloader, anew. */
   enterBootloader(): void {
-    const { serialNumber } = this.#options;
-    const spec = fastbootSpec();
-    const { [3]: _, ...strings } = spec.strings;
-    const model = new UsbModel({
-      ...spec,
-      strings: serialNumber === undefined
-        ? strings
-        : { ...strings, 3: serialNumber },
-    });
-    model.configuration = 1;
-    this.bootloader = new FakeUsbDevice(model);
     this.commands = [];
-    const device = new FastbootDevice({ packetSize: 512, ...this.#options });
-    let turn: Promise<unknown> = Promise.resolve();
-    model.pipes.get(0x01)!.onOut = (bytes) => {
-      const result = turn.then(() => this.#take(device, model, bytes));
-      turn = result;
-      return result;
-    };
+    const model = bootloaderModel(this.#options, {
+      onCommand: (command) => this.commands.push(command),
+      onUnplug: () => this.unplug(),
+      onLeave: (image) => {
+        this.image = image;
+        this.#start();
+      },
+    });
+    this.bootloader = new FakeUsbDevice(model);
     this.#bus.plug(this.bootloader, this.#options.port);
   }
 
@@ -119,15 +110,41 @@ export class BootingPhone {
     return !this.bootloader.opened && this.gadget.device?.opened !== true;
   }
 
-  async #take(
-    device: FastbootDevice,
-    model: UsbModel,
-    bytes: Uint8Array,
-  ): Promise<void | "stall"> {
-    const input = model.pipes.get(0x81)!;
-    if (device.expected === 0) {
-      this.commands.push(new TextDecoder().decode(bytes));
-    }
+  async #start(): Promise<void> {
+    const { afterBoot = "gadget" } = this.#options;
+    if (afterBoot === "stay") return;
+    await pause(5); // its answer is out
+    this.unplug();
+    await pause(5);
+    if (afterBoot === "gadget") this.enterGadget();
+    if (afterBoot === "stranger") this.enterGadget("another");
+    if (afterBoot === "bootloader") this.enterBootloader();
+  }
+}
+
+/** A bootloader on a USB device, which says what is done to it. */
+export function bootloaderModel(
+  options: BootingPhoneOptions,
+  { onCommand, onUnplug, onLeave }: {
+    readonly onCommand: (command: string) => void;
+    readonly onUnplug: () => void;
+    readonly onLeave: (image: Uint8Array | undefined) => void;
+  },
+): UsbModel {
+  const { serialNumber } = options;
+  const spec = fastbootSpec();
+  const { [3]: _, ...strings } = spec.strings;
+  const model = new UsbModel({
+    ...spec,
+    strings: serialNumber === undefined
+      ? strings
+      : { ...strings, 3: serialNumber },
+  });
+  model.configuration = 1;
+  const device = new FastbootDevice({ packetSize: 512, ...options });
+  const input = model.pipes.get(0x81)!;
+  const take = async (bytes: Uint8Array): Promise<void | "stall"> => {
+    if (device.expected === 0) onCommand(new TextDecoder().decode(bytes));
     for await (const action of device.receive(bytes)) {
       switch (action.kind) {
         case "reply":
@@ -141,25 +158,20 @@ export class BootingPhone {
           await pause(action.ms);
           break;
         case "unplug":
-          this.unplug();
-          return;
+          return onUnplug();
         case "leave":
-          this.image = action.image;
-          this.#start();
+          onLeave(action.image);
       }
     }
-  }
-
-  async #start(): Promise<void> {
-    const { afterBoot = "gadget" } = this.#options;
-    if (afterBoot === "stay") return;
-    await pause(5); // its answer is out
-    this.unplug();
-    await pause(5);
-    if (afterBoot === "gadget") this.enterGadget();
-    if (afterBoot === "stranger") this.enterGadget("another");
-    if (afterBoot === "bootloader") this.enterBootloader();
-  }
+  };
+  // one packet after the other
+  let turn: Promise<unknown> = Promise.resolve();
+  model.pipes.get(0x01)!.onOut = (bytes) => {
+    const result = turn.then(() => take(bytes));
+    turn = result;
+    return result;
+  };
+  return model;
 }
 
 /** A bus and a clock. */
@@ -173,20 +185,26 @@ export class FakeWorld extends UsbDeviceSet {
 
   get world(): BootWorld {
     return {
+      ...FAST,
       usb: this,
       portOf: (device) => this.#ports.get(device),
-      now: () => performance.now() * FASTER,
-      sleep: (ms, signal) => sleep(ms / FASTER, signal),
     };
   }
 }
+
+/** A clock that goes faster. */
+export const FAST = {
+  now: (): number => performance.now() * FASTER,
+  sleep: (ms: number, signal: AbortSignal): Promise<void> =>
+    sleep(ms / FASTER, signal),
+};
 
 /** What {@linkcode startBoot} boots. */
 export const IMAGE_BYTES = 1 << 20;
 
 /** Boots, and keeps the events. */
 export function startBoot(
-  bus: FakeWorld,
+  bus: { readonly world: BootWorld },
   options: Partial<BootOptions> = {},
   exports: readonly ServedExport[] = [
     { reader: patternReader(IMAGE_BYTES), blockSize: 4096 },
@@ -269,6 +287,7 @@ export function typesOf(
     .filter((type, i, all) => type !== all[i - 1]);
 }
 
-function pause(ms: number): Promise<void> {
+/** Waits, in real time. */
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
