@@ -14,9 +14,10 @@ export type PhoneMachine = "aarch64" | "x86_64";
 
 /**
  * The guest's USB device controller: `vudc` is usbip-vudc, high speed, unplugged as a cable is;
- * `dummy` is dummy_hcd at SuperSpeed behind usbip-host, with any endpoint numbers.
+ * `dummy` is dummy_hcd at SuperSpeed behind usbip-host, with any endpoint numbers; `dummy-full` is
+ * that at full speed.
  */
-export type PhoneController = "vudc" | "dummy";
+export type PhoneController = "vudc" | "dummy" | "dummy-full";
 
 /** What the agent is told. */
 export interface AgentOptions {
@@ -36,9 +37,12 @@ export const AGENT_RDINIT = "rdinit=/fastboop-agent/agent";
 const MAX_RAMDISK = 512 << 20;
 const FOLDER = "fastboop-agent";
 const MODULE_LIST = /^etc\/modules-load\.d\/[^/]+\.conf$/;
-/** A parameter that only who loads the module can give; it has no SuperSpeed without. */
 const DUMMY_HCD = "dummy_hcd";
-const DUMMY_PARAMETERS = "is_super_speed=1";
+/** Parameters that only who loads the module can give. */
+const DUMMY_SPEEDS = {
+  "dummy": "is_super_speed=1",
+  "dummy-full": "is_high_speed=0",
+} as const;
 
 /**
  * The initramfs with the agent behind it.
@@ -50,8 +54,13 @@ export async function addAgent(
   options: AgentOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { machine, ramdisk, port, controller = "vudc" } = options;
-  const lines = [`port ${port}`, `controller ${controller}`];
-  if (controller === "dummy") lines.push(...await dummyModules(ramdisk));
+  const lines = [`port ${port}`];
+  if (controller === "vudc") {
+    lines.push("controller vudc");
+  } else {
+    lines.push("controller dummy");
+    lines.push(...await dummyModules(ramdisk, DUMMY_SPEEDS[controller]));
+  }
   const entries: CpioEntry[] = [
     { path: FOLDER, type: "dir", mode: 0o700 },
     {
@@ -85,7 +94,10 @@ async function agentProgram(
 }
 
 /** All that stage0 would load up to the controller: it finds them loaded. */
-async function dummyModules(ramdisk: Uint8Array): Promise<string[]> {
+async function dummyModules(
+  ramdisk: Uint8Array,
+  parameters: string,
+): Promise<string[]> {
   const members = await readCpio(ramdisk, {
     name: "ramdisk",
     maxSize: MAX_RAMDISK,
@@ -111,6 +123,6 @@ async function dummyModules(ramdisk: Uint8Array): Promise<string[]> {
   return order.slice(0, end + 1).flatMap((name) => {
     const path = files.get(name);
     if (path === undefined) return [];
-    return `module /${path}${name === DUMMY_HCD ? ` ${DUMMY_PARAMETERS}` : ""}`;
+    return `module /${path}${name === DUMMY_HCD ? ` ${parameters}` : ""}`;
   });
 }

@@ -63,6 +63,16 @@ test("addAgent() has dummy_hcd and all before it loaded with SuperSpeed", async 
     `module /${folder}/udc-core.ko.xz`,
     `module /${folder}/dummy_hcd.ko is_super_speed=1`,
   ]);
+  const full = await addAgent({
+    machine: "aarch64",
+    ramdisk,
+    port: 1,
+    controller: "dummy-full",
+  });
+  assert.match(
+    await configOf(full),
+    /^controller dummy$[^]*^module \/.*\/dummy_hcd\.ko is_high_speed=0$/m,
+  );
 });
 
 test("addAgent() refuses a controller for which there is no module", async () => {

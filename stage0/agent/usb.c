@@ -17,10 +17,6 @@
 #define RETRY_MS 30
 
 #define VUDC "devices/platform/usbip-vudc.0/"
-/* The port of dummy_hcd at SuperSpeed: its second bus. */
-#define DUMMY_DEVICE "2-1"
-#define DUMMY "bus/usb/devices/" DUMMY_DEVICE "/"
-#define DUMMY_PORT "bus/usb/devices/usb2/2-0:1.0/usb2-port1/disable"
 #define HOST_DRIVER "bus/usb/drivers/usbip-host/"
 
 static void sleep_ms(long ms)
@@ -147,33 +143,73 @@ void keep_drivers_off(int sys)
 		fail("cannot keep drivers from the device: %e", error);
 }
 
-void serve_dummy(int sys, uint16_t port)
-{
-	int error;
+/* The one port of a bus of dummy_hcd, and what may be plugged into it. */
+struct port {
+	unsigned bus;
+	const char *id;
+	const char *devnum, *speed, *status, *socket; /* of the device */
+	const char *disable; /* of the port */
+};
 
-	/* stage0 loads the driver; it may be told a second time */
-	while (write_file(sys, HOST_DRIVER "match_busid", "add " DUMMY_DEVICE) == -ENOENT)
-		sleep_ms(POLL_MS);
-	for (;;) {
-		uint32_t number = read_number(sys, DUMMY "devnum");
-		if (number && read_number(sys, DUMMY "usbip_status") != 1) {
-			/* there already, when it is bound */
-			write_file(sys, HOST_DRIVER "bind", DUMMY_DEVICE);
-			number = read_number(sys, DUMMY "usbip_status") == 1 ? number : 0;
-		}
-		if (!number) {
+#define PORT_OF(bus) { \
+	bus, #bus "-1", \
+	"bus/usb/devices/" #bus "-1/devnum", \
+	"bus/usb/devices/" #bus "-1/speed", \
+	"bus/usb/devices/" #bus "-1/usbip_status", \
+	"bus/usb/devices/" #bus "-1/usbip_sockfd", \
+	"bus/usb/devices/usb" #bus "/" #bus "-0:1.0/usb" #bus "-port1/disable" }
+
+/* At SuperSpeed the device is on the second bus; below there is but one. */
+static const struct port PORTS[] = { PORT_OF(2), PORT_OF(1) };
+#define PORT_COUNT (sizeof PORTS / sizeof *PORTS)
+
+/* The number of a device that usbip-host has; 0 when there is none yet. */
+static uint32_t take_device(int sys, const struct port *port)
+{
+	uint32_t number = read_number(sys, port->devnum);
+
+	if (!number || read_number(sys, port->status) == 1)
+		return number;
+	/* there already, when it is bound */
+	write_file(sys, HOST_DRIVER "bind", port->id);
+	return read_number(sys, port->status) == 1 ? number : 0;
+}
+
+static void serve_device(int sys, const struct port *port, uint32_t number, uint16_t tcp_port)
+{
+	uint32_t speed = speed_of(read_number(sys, port->speed));
+	int fd = plug_in(tcp_port, port->bus << 16 | number, speed);
+	int error = hand_over(sys, port->socket, fd);
+
+	if (error)
+		say("cannot hand the connection to usbip-host: %e", error);
+	else
+		say("unplugged");
+	/* the driver keeps the device: only its port can unplug it */
+	write_file(sys, port->disable, "1");
+	sleep_ms(POLL_MS);
+	write_file(sys, port->disable, "0");
+}
+
+void serve_dummy(int sys, uint16_t tcp_port)
+{
+	char line[16];
+
+	for (unsigned i = 0; i < PORT_COUNT; i++) {
+		text_format(line, sizeof line, "add %s", PORTS[i].id);
+		/* stage0 loads the driver; it may be told a second time */
+		while (write_file(sys, HOST_DRIVER "match_busid", line) == -ENOENT)
 			sleep_ms(POLL_MS);
-			continue;
+	}
+	for (;;) {
+		uint32_t number = 0;
+
+		for (unsigned i = 0; i < PORT_COUNT && !number; i++) {
+			number = take_device(sys, &PORTS[i]);
+			if (number)
+				serve_device(sys, &PORTS[i], number, tcp_port);
 		}
-		uint32_t speed = speed_of(read_number(sys, DUMMY "speed"));
-		int fd = plug_in(port, 2u << 16 | number, speed);
-		if ((error = hand_over(sys, DUMMY "usbip_sockfd", fd)))
-			say("cannot hand the connection to usbip-host: %e", error);
-		else
-			say("unplugged");
-		/* the driver keeps the device: only its port can unplug it */
-		write_file(sys, DUMMY_PORT, "1");
-		sleep_ms(POLL_MS);
-		write_file(sys, DUMMY_PORT, "0");
+		if (!number)
+			sleep_ms(POLL_MS);
 	}
 }

@@ -11,7 +11,7 @@ interface Flavour {
   readonly profile: string;
   readonly machine: "aarch64" | "x86_64";
   readonly image: string;
-  readonly controller: "vudc" | "dummy";
+  readonly controller: "vudc" | "dummy" | "dummy-full";
   /** `enum usb_device_speed` */
   readonly speed: number;
 }
@@ -32,6 +32,13 @@ const FLAVOURS: readonly Flavour[] = [
     speed: 5,
   },
   {
+    profile: "virtual-phone-arm64-superspeed",
+    machine: "aarch64",
+    image: "guest-arm64.erofs",
+    controller: "dummy-full",
+    speed: 2,
+  },
+  {
     profile: "virtual-phone-x86_64",
     machine: "x86_64",
     image: "guest-amd64.erofs",
@@ -39,6 +46,12 @@ const FLAVOURS: readonly Flavour[] = [
     speed: 3,
   },
 ];
+/** wMaxPacketSize of the two bulk endpoints, by speed. */
+const BULK_PACKETS: Readonly<Record<number, [number, number]>> = {
+  2: [64, 64],
+  3: [512, 512],
+  5: [1024, 1024],
+};
 const REPLUGS = 3;
 
 /** With an image of its own, or skipped for want of what is said. */
@@ -55,7 +68,7 @@ function phoneTest(
   const options = reasons.length === 0
     ? {}
     : { skip: `missing: ${reasons.join(", ")}` };
-  test(`${profile}: ${name}`, options, async (context) => {
+  test(`${profile}, ${controller}: ${name}`, options, async (context) => {
     const phone = await bootPhone({
       image: path!,
       profile,
@@ -95,7 +108,7 @@ for (const flavour of FLAVOURS) {
         const bulk = endpoints.filter(({ type }) => type === "bulk");
         assert.deepEqual(
           bulk.map(({ packetSize }) => packetSize),
-          flavour.speed === 3 ? [512, 512] : [1024, 1024],
+          BULK_PACKETS[flavour.speed],
         );
         // the emulator's network card is none of the system's business
         const cards = await guest.run("ls /sys/class/net");
