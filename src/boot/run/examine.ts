@@ -4,13 +4,8 @@
  * @module
  */
 
-import {
-  fittingProfiles,
-  matchProbe,
-  type ProbeAnswers,
-  probeVariables,
-} from "../../device/match.ts";
-import type { DeviceProfile, ProbeStep } from "../../device/profile.ts";
+import { describeMiss, Prober } from "../../device/probe.ts";
+import type { DeviceProfile } from "../../device/profile.ts";
 import { isCoded } from "../../errors.ts";
 import { FastbootClient } from "../../fastboot/client.ts";
 import { findFastbootInterface } from "../../fastboot/usb_interface.ts";
@@ -90,14 +85,14 @@ export async function examine(
     emit({ type: "found", phone, device: found });
     const ids = profiles.map(({ id }) => id);
     emit({ type: "probing", phone, profiles: ids });
-    const answers = await ask(client, profiles, signal);
-    const fitting = fittingProfiles(profiles, answers);
-    if (fitting.length > 0) {
+    const { matches, misses } = await new Prober(client)
+      .probe(profiles, { signal });
+    if (matches.length > 0) {
       keep = true;
       return {
         phone,
         device: found,
-        profiles: fitting,
+        profiles: matches,
         usbDevice: device,
         client,
       };
@@ -106,7 +101,9 @@ export async function examine(
       type: "passed-over",
       phone,
       reason: "no-profile",
-      details: profiles.map((profile) => whyNot(profile, answers)),
+      details: misses.map((miss) =>
+        `${miss.profile.id}: ${describeMiss(miss)}`
+      ),
     });
     return "other";
   } catch (error) {
@@ -124,41 +121,6 @@ export async function examine(
   } finally {
     if (!keep) await client?.close();
   }
-}
-
-/** All answers: what a bootloader has no answer to is not in the map. */
-async function ask(
-  client: FastbootClient,
-  profiles: readonly DeviceProfile[],
-  signal: AbortSignal,
-): Promise<ProbeAnswers> {
-  const answers = new Map<string, string>();
-  for (const variable of probeVariables(profiles)) {
-    try {
-      answers.set(variable, await client.getvar(variable, { signal }));
-    } catch (error) {
-      if (!isCoded(error, "fastboot.failed")) throw error;
-    }
-  }
-  return answers;
-}
-
-/** In words: `oneplus-fajita: product is "sargo", expected "sdm845"`. */
-function whyNot(profile: DeviceProfile, answers: ProbeAnswers): string {
-  const match = matchProbe(profile, answers);
-  if (match.fits) return `${profile.id}: fits`;
-  const { step, answer } = match;
-  const found = answer === undefined ? "missing" : `"${answer}"`;
-  return `${profile.id}: ${step["fastboot.getvar"]} is ${found}, expected ${
-    wanted(step)
-  }`;
-}
-
-function wanted(step: ProbeStep): string {
-  if ("equals" in step) return `"${step.equals}"`;
-  if ("starts_with" in step) return `"${step.starts_with}" at its start`;
-  if ("not_equals" in step) return `anything but "${step.not_equals}"`;
-  return "exists" in step ? "any value" : "none";
 }
 
 /** A phone that runs from an image already looks like its bootloader. */

@@ -104,7 +104,7 @@ test("runBoot() passes over phones of other makes and those that run already, an
     [
       "other",
       "no-profile",
-      'made-phone: product is "else", expected "made"',
+      'made-phone: "product" is "else", expected "made"',
     ],
     [
       "running",
