@@ -31,7 +31,10 @@ export async function fuzzStage0(seconds: number): Promise<number> {
     const corpus = join(CACHE, `${name}.corpus`);
     await Deno.mkdir(corpus, { recursive: true });
     for (const [at, seed] of SEEDS[name]!.entries()) {
-      await Deno.writeTextFile(join(corpus, `seed-${at}`), seed);
+      const bytes = typeof seed === "string"
+        ? new TextEncoder().encode(seed)
+        : seed;
+      await Deno.writeFile(join(corpus, `seed-${at}`), bytes);
     }
     const { code, output } = await run([
       ...[program, `-max_total_time=${each}`, "-max_len=4096"],

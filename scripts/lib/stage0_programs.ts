@@ -16,6 +16,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLANG = "clang-19";
 const SOURCES = "stage0/src";
 const TESTS = "stage0/tests";
+/** Of the gadget: what makes sense of bytes from outside, and asks the kernel for nothing. */
+const GADGET_PARSERS = /^(protocol|request|ublk|log_ring)\.c$/;
 
 /** Debian packages it is built with. */
 export const STAGE0_TEST_PACKAGES: readonly string[] = [
@@ -108,6 +110,7 @@ export async function buildStage0Programs(
 ): Promise<Map<string, string>> {
   const shared = [
     ...(await sourcesIn(SOURCES, /^(?!sys_linux).*\.c$/)),
+    ...(await sourcesIn(`${SOURCES}/gadget`, GADGET_PARSERS)),
     ...(await sourcesIn(TESTS, /^fake_.*\.c$/)),
   ];
   const mains = await sourcesIn(TESTS, names);
