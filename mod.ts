@@ -121,6 +121,11 @@ export {
   type PreparedPlan,
   preparePlan,
 } from "./src/boot/plan.ts";
+export { type ErrorData, errorData } from "./src/boot/run/error_data.ts";
+export * from "./src/boot/run/errors.ts";
+export * from "./src/boot/run/events.ts";
+export type * from "./src/boot/run/options.ts";
+export { runBoot } from "./src/boot/run/run.ts";
 export { type Deployment, openDeployment } from "./src/boot/ostree.ts";
 export { openSubtree } from "./src/fs/subtree.ts";
 export * from "./src/device/probe.ts";

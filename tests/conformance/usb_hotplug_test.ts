@@ -1,4 +1,4 @@
-import { NativeUsbBus } from "../../src/adapters/node/usb.ts";
+import { NativeUsbBus } from "../../src/adapters/node/usb_native_bus.ts";
 import { UsbDeviceSet } from "../../src/usb/device_set.ts";
 import { UsbIpBus } from "../../src/usb/usbip/bus.ts";
 import { FakeUsbDevice } from "../support/usb_fake.ts";

@@ -9,8 +9,9 @@ import {
 import { isCoded } from "../../errors.ts";
 import { openFastbootInterface } from "../../fastboot/usb_open.ts";
 import { UsbModel } from "../../phone/usb_device.ts";
-import { NativeUsbBus, openUsb } from "./usb.ts";
+import { openUsb } from "./usb.ts";
 import { judgeNative, loadNativeUsb } from "./usb_native.ts";
+import { NativeUsbBus } from "./usb_native_bus.ts";
 import { NativeUsbDevice } from "./usb_native_device.ts";
 
 test("openUsb() lists the devices of this machine, or says why it cannot", async () => {

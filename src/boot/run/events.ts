@@ -39,6 +39,7 @@ export interface BuiltData {
   readonly profile: string;
   /** Architecture of the kernel. */
   readonly machine: "aarch64" | "x86_64";
+  /** The one that is booted. */
   readonly kernel: {
     /** Path in the image. */
     readonly path: string;
@@ -56,6 +57,7 @@ export interface BuiltData {
       readonly size: number;
     }
     | undefined;
+  /** With stage0 and its modules. */
   readonly initramfs: {
     /** Before compression. */
     readonly unpackedSize: number;

@@ -26,6 +26,7 @@ export interface BootSource {
 export interface FoundPhone {
   /** As in events. */
   readonly phone: string;
+  /** As the bus names it. */
   readonly device: PhoneData;
   /** Those that it fits: at least one. */
   readonly profiles: readonly DeviceProfile[];
