@@ -1,9 +1,199 @@
-import type { TryCommand } from "./command.ts";
-import type { Output } from "./output.ts";
-export function runTry(
-  _command: TryCommand,
-  _output: Output,
-  _signal: AbortSignal,
+/**
+ * `fastboop try`: a virtual phone is booted from an image until it asks for a login.
+ *
+ * @module
+ */
+
+import type { BootEvent } from "../../boot/run/events.ts";
+import { runBoot } from "../../boot/run/run.ts";
+import type { FileSystem } from "../../fs/filesystem.ts";
+import { PhoneConsole } from "../../phone/console.ts";
+import { PHONE_MODELS } from "../../phone/models.ts";
+import { openUsb } from "../node/usb.ts";
+import { startPhone } from "../node/virtual_phone.ts";
+import { makeView, tellInterrupt } from "./boot.ts";
+import { bootPlan, chosenProfiles, openBootSource } from "./boot_source.ts";
+import { type TryCommand, UsageError } from "./command.ts";
+import { ConsoleLines } from "./console_lines.ts";
+import { AlreadyTold, type Output } from "./output.ts";
+import { formatDuration } from "./view/format.ts";
+import type { View } from "./view/views.ts";
+
+type Model = keyof typeof PHONE_MODELS;
+
+/** What agetty and its likes ask. */
+const LOGIN_PROMPT = /^\S+ login: /m;
+/** Of an ELF header: which machine it is for. */
+const ELF_MACHINE_AT = 18, EM_X86_64 = 62;
+/** Where an image has the program that it starts first. */
+const INITS = ["/sbin/init", "/usr/lib/systemd/systemd", "/bin/busybox"];
+
+/** The image did not get as far as it should. */
+export class TryError extends Error {
+  /** Name of the class, as in the stack. */
+  override readonly name = "TryError";
+}
+
+/**
+ * Boots a virtual phone and waits for what its console is to show; ends it in any case.
+ *
+ * @throws {TryError} when it takes too long, or the machine ended
+ * @throws {AlreadyTold} when booting failed
+ */
+export async function runTry(
+  command: TryCommand,
+  output: Output,
+  signal: AbortSignal,
 ): Promise<void> {
-  return Promise.reject(new Error("to come"));
+  const began = performance.now();
+  const image = await openBootSource(command.image, signal);
+  const stop = new AbortController();
+  const anySignal = AbortSignal.any([signal, stop.signal]);
+  const view = makeView(command, output, (error) => stop.abort(error));
+  const interrupted = () => tellInterrupt(view);
+  signal.addEventListener("abort", interrupted, { once: true });
+  const timer = setTimeout(() => {
+    stop.abort(new TryError(`in ${formatDuration(command.timeoutMs)}`));
+  }, command.timeoutMs);
+  try {
+    const model = await modelFor(command.profile, image.source.files, signal);
+    const profiles = await chosenProfiles(
+      PHONE_MODELS[model].product,
+      output,
+      signal,
+    );
+    const plan = await bootPlan(command, signal);
+    const watch = watchConsole(command, view, stop);
+    const phone = await startPhone({
+      model,
+      memoryMiB: command.memoryMiB,
+      onConsole: (text) => watch.push(text),
+    });
+    try {
+      const { usb, portOf } = await openUsb(phone.usbIpUrl);
+      const events = runBoot(
+        {
+          image: image.source,
+          profiles,
+          plan,
+          waitMs: command.timeoutMs,
+        },
+        { usb, portOf },
+        { signal: anySignal },
+      );
+      await showUntilEnd(events, view);
+      throw new TryError("before the virtual phone ended");
+    } catch (error) {
+      signal.throwIfAborted();
+      watch.end();
+      if (watch.found === undefined) {
+        if (!(error instanceof TryError)) throw error;
+        throw notShown(command, error, watch.console);
+      }
+      view.note(
+        `The console shows "${watch.found.trim()}" after ${
+          formatDuration(performance.now() - began)
+        }`,
+        "good",
+      );
+    } finally {
+      await phone.stop();
+    }
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", interrupted);
+    view.close();
+    await image.close();
+  }
+}
+
+async function showUntilEnd(
+  events: AsyncIterable<BootEvent>,
+  view: View,
+): Promise<void> {
+  let failed = false;
+  for await (const event of events) {
+    // what is to be done with a phone that stands still is not for one that is thrown away
+    if (event.type !== "finished") view.show(event);
+    failed ||= event.type === "failed";
+  }
+  if (failed) throw new AlreadyTold("Booting failed");
+}
+
+/** Looks for the text on the console, and ends everything when it is there. */
+function watchConsole(
+  { until, console: shown }: TryCommand,
+  view: View,
+  stop: AbortController,
+) {
+  const console = new PhoneConsole();
+  const lines = new ConsoleLines((line) => view.console(line));
+  const pattern = until === undefined
+    ? LOGIN_PROMPT
+    : new RegExp(until.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  const watch = {
+    console,
+    found: undefined as string | undefined,
+    push(text: string) {
+      if (shown) lines.push(text);
+      console.push(text);
+    },
+    end() {
+      if (shown) lines.end();
+    },
+  };
+  console.waitFor(pattern).then(([text]) => {
+    watch.found = text;
+    stop.abort(new TryError("shown"));
+  }, () => {});
+  return watch;
+}
+
+function notShown(
+  { until, console: shown }: TryCommand,
+  { message }: TryError,
+  console: PhoneConsole,
+): TryError {
+  const what = until === undefined ? "a login prompt" : `"${until}"`;
+  const lines = shown ? "" : `; its last lines:\n  ${console.lastLines}`;
+  return new TryError(
+    `Cannot see ${what} on the phone's console ${message}${lines}`,
+  );
+}
+
+/** The kind of phone that is meant: by its profile, else by the programs in the image. */
+async function modelFor(
+  profile: string | undefined,
+  files: FileSystem,
+  signal: AbortSignal,
+): Promise<Model> {
+  const models = Object.keys(PHONE_MODELS) as Model[];
+  if (profile === undefined) {
+    return await isX86(files, signal) ? "x86_64" : "arm64";
+  }
+  const model = models.find((one) => PHONE_MODELS[one].product === profile);
+  if (model !== undefined) return model;
+  const known = models.map((one) => PHONE_MODELS[one].product);
+  throw new UsageError(
+    `Cannot try "${profile}", expected a virtual phone: ${known.join(" or ")}`,
+    "try",
+  );
+}
+
+async function isX86(files: FileSystem, signal: AbortSignal): Promise<boolean> {
+  for (const path of INITS) {
+    try {
+      const header = new Uint8Array(ELF_MACHINE_AT + 2);
+      const file = await files.open(path, { signal });
+      await file.read(0, header, { signal });
+      const machine = new DataView(header.buffer)
+        .getUint16(ELF_MACHINE_AT, true);
+      return String.fromCharCode(...header.subarray(1, 4)) === "ELF" &&
+        machine === EM_X86_64;
+    } catch {
+      signal.throwIfAborted();
+      // not there: the next one; what is wrong with the image is told when it is booted
+    }
+  }
+  return false;
 }

@@ -1,0 +1,30 @@
+/** Cuts what a console shows into lines. */
+export class ConsoleLines {
+  readonly #tell: (line: string) => void;
+  #rest = "";
+
+  /** Calls `tell` with each line, without its end. */
+  constructor(tell: (line: string) => void) {
+    this.#tell = tell;
+  }
+
+  /** More of it came. */
+  push(text: string): void {
+    const lines = `${this.#rest}${text}`.split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#tell(plain(line));
+  }
+
+  /** No more will come: a prompt has no end of line. */
+  end(): void {
+    if (this.#rest.trim() !== "") this.#tell(plain(this.#rest));
+    this.#rest = "";
+  }
+}
+
+/** Without what would move the cursor or change colours. */
+function plain(line: string): string {
+  // deno-lint-ignore no-control-regex -- terminals are controlled by them
+  return line.replaceAll(/\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])/g, "")
+    .replaceAll("\r", "").trimEnd();
+}
