@@ -90,6 +90,12 @@ export class FastbootDevice {
     return download === undefined ? 0 : download.bytes.length - download.filled;
   }
 
+  /** The bus is reset, or another host comes: what was sent is lost. */
+  reset(): void {
+    this.#download = undefined;
+    this.#image = undefined;
+  }
+
   /** Takes a packet. It may be touched again when the last action was given. */
   async *receive(packet: Uint8Array): AsyncGenerator<FastbootAction> {
     if (this.#download === undefined) yield* this.#obey(packet);

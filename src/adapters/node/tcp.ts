@@ -13,7 +13,7 @@ const RECEIVE_BYTES = 1 << 20;
 
 /** A server that gives each connection as a stream. */
 export interface TcpListener {
-  /** Chosen by the system. */
+  /** Chosen by the system where none was asked for. */
   readonly port: number;
   /** Connections as they come; ends when the listener is closed. For one consumer. */
   readonly connections: ReadableStream<ByteStream>;
@@ -60,8 +60,17 @@ export function connectTcp(
   });
 }
 
-/** Listens on a free port of 127.0.0.1. */
-export function listenTcp(): Promise<TcpListener> {
+/**
+ * Listens on an address of this machine, by default a free port of 127.0.0.1.
+ *
+ * @throws {UsbError} `usb.unreachable` when somebody else listens there
+ */
+export function listenTcp(
+  { host = "127.0.0.1", port: wanted = 0 }: {
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+  } = {},
+): Promise<TcpListener> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     let closed = false;
@@ -81,9 +90,17 @@ export function listenTcp(): Promise<TcpListener> {
       if (closed) stream.close();
       else controller.enqueue(stream);
     });
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      server.off("error", reject);
+    const fail = (cause: Error) =>
+      reject(
+        new UsbError(
+          "usb.unreachable",
+          `Cannot listen on ${host}:${wanted}: ${cause.message}; choose another port`,
+          { facts: { host, port: wanted }, cause },
+        ),
+      );
+    server.once("error", fail);
+    server.listen(wanted, host, () => {
+      server.off("error", fail);
       const { port } = server.address() as net.AddressInfo;
       resolve({ port, connections, close });
     });
