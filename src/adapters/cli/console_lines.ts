@@ -22,9 +22,12 @@ export class ConsoleLines {
   }
 }
 
+/** Sequences of ECMA-48: CSI, OSC, and those of two characters. */
+const CONTROL =
+  // deno-lint-ignore no-control-regex -- terminals are controlled by them
+  /\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_])/g;
+
 /** Without what would move the cursor or change colours. */
 function plain(line: string): string {
-  // deno-lint-ignore no-control-regex -- terminals are controlled by them
-  return line.replaceAll(/\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])/g, "")
-    .replaceAll("\r", "").trimEnd();
+  return line.replaceAll(CONTROL, "").replaceAll("\r", "").trimEnd();
 }

@@ -81,7 +81,7 @@ export async function runTry(
         { usb, portOf },
         { signal: anySignal },
       );
-      await showUntilEnd(events, view);
+      await showUntilEnd(events, command, view);
       throw new TryError("before the virtual phone ended");
     } catch (error) {
       signal.throwIfAborted();
@@ -109,12 +109,17 @@ export async function runTry(
 
 async function showUntilEnd(
   events: AsyncIterable<BootEvent>,
+  { console, json }: TryCommand,
   view: View,
 ): Promise<void> {
   let failed = false;
   for await (const event of events) {
-    // what is to be done with a phone that stands still is not for one that is thrown away
-    if (event.type !== "finished") view.show(event);
+    const skip =
+      // what is to be done with a phone that stands still is not for one that is thrown away
+      event.type === "finished" ||
+      // stage0 says the same on the console
+      event.type === "device-log" && console;
+    if (json || !skip) view.show(event);
     failed ||= event.type === "failed";
   }
   if (failed) throw new AlreadyTold("Booting failed");
