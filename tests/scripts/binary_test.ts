@@ -14,6 +14,10 @@ test("the single executable runs without anything beside it", async () => {
     const inspected = await run([path, "inspect", "--json", image], { env });
     assert.equal(inspected.code, 0, inspected.output);
     assert.equal(JSON.parse(inspected.output).fileSystem, "erofs");
+    const version = await run([path, "version"], { env });
+    assert.match(version.output, /^fastboop \d+\.\d+\.\d+\n$/);
+    const rules = await run([path, "udev"], { env });
+    assert.match(rules.output, /ATTR\{idVendor\}=="18d1"/);
     const wrong = await run([path, "inspect"], { env });
     assert.equal(wrong.code, 2, wrong.output);
   } finally {
