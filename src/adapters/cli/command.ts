@@ -5,6 +5,7 @@
  */
 
 import type { PlanOptions } from "../../boot/plan.ts";
+import type { PhoneOptions } from "../node/virtual_phone.ts";
 import type { DevproAction } from "./devpro.ts";
 import type { Shell } from "./completion.ts";
 
@@ -96,6 +97,18 @@ export interface TryCommand extends PayloadOptions, ViewOptions {
   readonly memoryMiB: number | undefined;
 }
 
+/** Is a virtual phone. What is absent is as `startPhone()` has it. */
+export interface PhoneCommand extends Omit<PhoneOptions, "onEvent"> {
+  readonly kind: "phone";
+  /** The console goes there, or with `true` to the terminal. */
+  readonly console: string | true | undefined;
+  /** Boot images go to this file. */
+  readonly payload: string | undefined;
+  /** Until the first machine has ended. */
+  readonly once: boolean;
+  readonly json: boolean;
+}
+
 /** Lists phones in their bootloader. */
 export interface DetectCommand {
   readonly kind: "detect";
@@ -129,4 +142,5 @@ export type Command =
   | BuildCommand
   | BootCommand
   | TryCommand
+  | PhoneCommand
   | DetectCommand;

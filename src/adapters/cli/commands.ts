@@ -87,6 +87,10 @@ export async function runCommand(
       const { runTry } = await import("./try.ts");
       return await runTry(command, output, signal);
     }
+    case "phone": {
+      const { runPhone } = await import("./phone.ts");
+      return await runPhone(command, output, signal);
+    }
     case "detect": {
       const { runDetect } = await import("./detect.ts");
       return await runDetect(command, output, signal);

@@ -8,6 +8,7 @@ import { Argument, Command as Program } from "@commander-js/extra-typings";
 import type { Command, PayloadOptions, ViewOptions } from "./command.ts";
 import { UsageError } from "./command.ts";
 import { SHELLS } from "./completion.ts";
+import { phoneGrammar } from "./phone_grammar.ts";
 import * as value from "./values.ts";
 
 /** Default of `try --timeout`: emulated machines are slow. */
@@ -317,7 +318,7 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is restarted.
         usb: flags.usb ?? "auto",
       })
     );
-  return [boot, attempt, detect, stage0];
+  return [boot, attempt, phoneGrammar(take), detect, stage0];
 }
 
 function imageCommands(take: (command: Command) => void) {

@@ -25,6 +25,8 @@ export interface PhoneOptions extends
   /** Of the bootloader; default 18d1:d00d, that of many. */
   readonly vendorId?: number | undefined;
   readonly productId?: number | undefined;
+  /** What the bootloader says it is; by default what the profile of the model expects. */
+  readonly product?: string | undefined;
   /** Default `virtual`. */
   readonly serialNumber?: string | undefined;
   /** Memory; default 512. */
@@ -121,7 +123,7 @@ function makePhone(
       vendorId: options.vendorId ?? 0x18d1,
       productId: options.productId ?? 0xd00d,
       manufacturer: "fastboop",
-      product,
+      product: options.product ?? product,
       serialNumber: options.serialNumber ?? "virtual",
     },
     onEvent: options.onEvent,
