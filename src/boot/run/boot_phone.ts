@@ -93,7 +93,9 @@ class Flow {
         gadget = await this.#send();
       } finally {
         this.#shared.release();
-        await client.close();
+        await client.close({
+          settleMs: context.options.bootloader?.settleMs,
+        });
       }
       gadgets.add(gadget);
       await waitUntilLeft(this.#found, () => this.#gone, context, bus, signal);

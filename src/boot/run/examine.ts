@@ -61,7 +61,7 @@ export async function examine(
   isThere: () => Promise<boolean>,
   mayBe: (device: UsbDevice) => boolean,
 ): Promise<Examined> {
-  const { signal, emit } = context;
+  const { signal, emit, options: { bootloader = {} } } = context;
   const profiles = profilesOf(device, context.options.profiles);
   if (device.configurations.length > 0 && !findFastbootInterface(device)) {
     tellOfGadget(device, context, names, mayBe);
@@ -71,8 +71,12 @@ export async function examine(
   let client: FastbootClient | undefined;
   let keep = false;
   try {
-    const transport = await openFastbootUsb(device, { signal });
+    const transport = await openFastbootUsb(device, {
+      ...bootloader,
+      signal,
+    });
     client = new FastbootClient(transport, {
+      timeoutMs: bootloader.timeoutMs,
       onMessage: ({ text }) => {
         if (phone !== undefined) {
           emit({ type: "bootloader-message", phone, text });
@@ -119,7 +123,7 @@ export async function examine(
     }
     return "gone";
   } finally {
-    if (!keep) await client?.close();
+    if (!keep) await client?.close(bootloader);
   }
 }
 

@@ -91,7 +91,9 @@ class Search {
   /** Closes what was connected, but `kept`. */
   async close(kept: readonly BootablePhone[] = []): Promise<void> {
     const all = [...this.#ready.values()].filter((one) => !kept.includes(one));
-    await Promise.all(all.map(({ client }) => client.close()));
+    await Promise.all(
+      all.map(({ client }) => client.close(this.#context.options.bootloader)),
+    );
   }
 
   /** Examines what has come, and forgets what has gone. */
@@ -109,7 +111,9 @@ class Search {
     for (const known of [this.#ready, this.#unusable, this.#others]) {
       for (const device of known.keys()) {
         if (devices.includes(device)) continue;
-        await this.#ready.get(device)?.client.close();
+        await this.#ready.get(device)?.client.close(
+          this.#context.options.bootloader,
+        );
         known.delete(device);
         this.#names.forget(device);
       }

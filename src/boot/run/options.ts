@@ -5,6 +5,8 @@
  */
 
 import type { DeviceProfile } from "../../device/profile.ts";
+import type { CloseOptions, FastbootOptions } from "../../fastboot/client.ts";
+import type { FastbootUsbOptions } from "../../fastboot/usb_transport.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
 import type { ServedExport } from "../../serve/events.ts";
 import type { Sleep } from "../../serve/link.ts";
@@ -42,6 +44,15 @@ export interface PhoneSelection {
   readonly all?: boolean | undefined;
 }
 
+/** How long bootloaders are waited for, and how they are sent data. */
+export interface BootloaderOptions extends
+  Pick<
+    FastbootUsbOptions,
+    "openMs" | "busyMs" | "deniedMs" | "chunkBytes"
+  >,
+  Pick<FastbootOptions, "timeoutMs">,
+  Pick<CloseOptions, "settleMs"> {}
+
 /** What {@linkcode runBoot} is to do. */
 export interface BootOptions {
   /** What is booted. */
@@ -54,6 +65,8 @@ export interface BootOptions {
   readonly phones?: PhoneSelection | undefined;
   /** How long phones are waited for: 0 for a single look; for ever when absent. */
   readonly waitMs?: number | undefined;
+  /** About bootloaders. */
+  readonly bootloader?: BootloaderOptions | undefined;
   /** From the end of the bootloader to the gadget; 180,000 when absent, `Infinity` for ever. */
   readonly gadgetMs?: number | undefined;
   /** A phone that cannot be reached for so long is done with; never when absent. */

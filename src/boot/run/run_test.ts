@@ -14,6 +14,7 @@ import type { DeviceProfile } from "../../device/profile.ts";
 import { FastbootClient } from "../../fastboot/client.ts";
 import { openFastbootUsb } from "../../fastboot/usb_transport.ts";
 import { planBoot } from "../plan.ts";
+import type { FastbootFault } from "../../phone/fastboot_faults.ts";
 import type { BootEvent } from "./events.ts";
 import type { BootOptions } from "./options.ts";
 
@@ -211,6 +212,36 @@ const FAULTS: readonly {
     booted: true,
     after: "waiting-for-gadget",
   },
+  ...(["getvar", "download", "image", "boot"] as const).map((at) => ({
+    name: `the bootloader says nothing to "${at}"`,
+    phone: {
+      faults: [{ at, silent: true as const }],
+      afterBoot: "stay" as const,
+    },
+    options: { bootloader: { timeoutMs: 60, settleMs: 60 } },
+    code: "fastboot.timeout",
+    // whether it boots cannot be known
+    booted: at === "boot",
+    after: ({
+      getvar: "built",
+      download: "sending",
+      image: "sending",
+      boot: "booting",
+    } as const)[at],
+  })),
+  ...(["download", "image", "boot"] as const).map((at) => ({
+    name: `the bootloader talks nonsense to "${at}"`,
+    phone: { faults: [{ at, instead: "\0\0" }] },
+    code: "fastboot.bad-reply",
+    booted: at === "boot",
+    after: at === "boot" ? "booting" as const : "sending" as const,
+  })),
+  ...(["getvar", "download"] as const).map((at) => ({
+    name: `the phone is unplugged at "${at}"`,
+    phone: { faults: [{ at, unplug: 0 }] },
+    code: "fastboot.lost",
+    after: at === "getvar" ? "built" as const : "sending" as const,
+  })),
   {
     name: "several profiles fit and nobody can be asked",
     options: { profiles: [probing("made"), madeProfile()] },
@@ -244,6 +275,57 @@ for (const fault of FAULTS) {
     await client.close();
   });
 }
+
+const HARMLESS: readonly (readonly [string, FastbootFault])[] = [
+  ["talks before it answers", { at: "", before: ["INFOwait", "TEXTa"] }],
+  ["stalls IN once", { at: "boot", stall: "in", times: 1 }],
+  ["stalls OUT once", { at: "boot", stall: "out", times: 1 }],
+  ["fills its answers up with NUL", { at: "", pad: 256 }],
+  ["says nothing to boot", { at: "boot", silent: true }],
+  ["takes its time", { at: "", delayMs: 20 }],
+];
+for (const [what, fault] of HARMLESS) {
+  test(`runBoot() boots a phone whose bootloader ${what}`, async () => {
+    const bus = new FakeWorld();
+    new BootingPhone(bus, { serialNumber: "0123", faults: [fault] });
+    const boot = startBoot(bus);
+    await boot.seen("connected");
+    await boot.stop();
+    const said = boot.events.flatMap((event) =>
+      event.type === "bootloader-message" ? [event.text] : []
+    );
+    assert.equal(said.includes("wait"), "before" in fault);
+  });
+}
+
+test("runBoot() boots a phone that leaves before it has answered", async () => {
+  const bus = new FakeWorld();
+  const phone = new BootingPhone(bus, {
+    serialNumber: "0123",
+    faults: [{ at: "boot", unplug: 0 }],
+  });
+  const boot = startBoot(bus);
+  await boot.seen("left");
+  phone.enterGadget();
+  await boot.seen("connected");
+  await boot.stop();
+});
+
+test("runBoot() leaves a bootloader in the middle of a download so that it can be used", async () => {
+  const bus = new FakeWorld();
+  const phone = new BootingPhone(bus, {
+    serialNumber: "0123",
+    faults: [{ at: "data", delayMs: 5 }],
+  });
+  const boot = startBoot(bus);
+  await boot.seen("sending", ({ bytes }) => bytes === 0);
+  await boot.stop();
+  assert.ok(phone.closed);
+  assert.equal(phone.image, undefined);
+  const client = new FastbootClient(await openFastbootUsb(phone.bootloader));
+  assert.equal(await client.getvar("version"), "0.4");
+  await client.close();
+});
 
 /** A phone that says which product it is. */
 function probing(product: string, id = `made-${product}`): DeviceProfile {
