@@ -153,29 +153,40 @@ export function liveView(
   repeat: (draw: () => void, ms: number) => () => void = repeatByTimer,
 ): View {
   const lines = new Lines(verbosity);
-  let drawn = 0, width = 0, end: (() => void) | undefined;
+  /** The region as it is shown now, and how wide the terminal was. */
+  let shown: readonly string[] = [], width = 0;
+  let end: (() => void) | undefined;
   /** Of `now` when events began. */
   let began: number | undefined;
   const paint = (text: string, code: string) =>
     screen.colours && code !== "" ? `\x1b[${code}m${text}\x1b[0m` : text;
   const erase = () => {
-    if (drawn === 0) return "";
+    if (shown.length === 0) return "";
     // a terminal that became narrower has wrapped what was drawn
-    const rows = screen.columns < width
-      ? drawn * Math.ceil(width / Math.max(screen.columns, 1))
-      : drawn;
-    drawn = 0;
+    const rows = screen.columns <= width
+      ? shown.reduce(
+        (sum, line) => sum + (Math.ceil(line.length / screen.columns) || 1),
+        0,
+      )
+      : shown.length;
     return `\x1b[${rows}A\r\x1b[J`;
   };
   const draw = (above: readonly string[] = [], region = true) => {
-    let text = `${erase()}${above.map((line) => `${line}\n`).join("")}`;
-    if (region && verbosity >= 0 && began !== undefined) {
-      // the last column makes some terminals wrap
-      width = screen.columns - 1;
-      const status = statusLines(lines.status, now() - began, width);
-      text += status.map((line) => `${paint(line, "1")}\n`).join("");
-      drawn = status.length;
-    }
+    // the last column makes some terminals wrap
+    const columns = screen.columns - 1;
+    const status = region && verbosity >= 0 && began !== undefined
+      ? statusLines(lines.status, now() - began, columns)
+      : [];
+    const same = status.length === shown.length && columns === width &&
+      status.every((line, i) => line === shown[i]);
+    if (same && above.length === 0) return;
+    const text = [
+      erase(),
+      ...above.map((line) => `${line}\n`),
+      ...status.map((line) => `${paint(line, "1")}\n`),
+    ].join("");
+    shown = status;
+    width = columns;
     // one write, shown at once where terminals know how: nothing flickers
     if (text !== "") screen.write(`\x1b[?2026h${text}\x1b[?2026l`);
   };
