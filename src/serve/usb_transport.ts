@@ -76,8 +76,11 @@ export async function openSmooTransport(
       );
     }
   };
+  let opening: Promise<void> | undefined;
   try {
-    if (!device.opened) await step("open the device", () => device.open());
+    if (!device.opened) {
+      await step("open the device", () => opening = device.open());
+    }
     const found = findSmooInterface(device);
     if (found === undefined) {
       throw new ServeError(
@@ -113,7 +116,9 @@ export async function openSmooTransport(
     }
     return new UsbTransport(device, found, options);
   } catch (error) {
-    await closeDevice(device);
+    // One that opens when nobody waits for it any more must not stay open.
+    if (device.opened) await closeDevice(device);
+    else opening?.then(() => closeDevice(device), () => {});
     throw error;
   }
 }

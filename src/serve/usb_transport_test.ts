@@ -156,6 +156,27 @@ test("what is no gadget, or cannot be opened, is left closed", async () => {
   }
 });
 
+test("a device that opens when nobody waits any more is closed again", async () => {
+  for (const cancelled of [false, true]) {
+    const device = new SmooGadget().plug();
+    const open = device.open.bind(device);
+    let late = () => {};
+    device.open = () =>
+      new Promise<void>((resolve) => late = resolve).then(open);
+    const cancel = new AbortController();
+    const opening = openSmooTransport(device, {
+      signal: cancel.signal,
+      timeoutMs: cancelled ? 10_000 : 10,
+    });
+    if (cancelled) cancel.abort("no more");
+    await assert.rejects(opening);
+    late();
+    await soon();
+    assert.deepEqual(device.calls, ["open", "close"]);
+    assert.equal(device.opened, false);
+  }
+});
+
 test("reads are right at every speed, sizes of whole packets and others", async () => {
   const counts = [1, 2, 3, 4, 7, 8, 128, 129, 2048, 2049, 4100];
   for (const speed of ["full", "high", "super"] as Speed[]) {
