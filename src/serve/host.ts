@@ -37,7 +37,8 @@ import type { SmooTransport } from "./transport.ts";
  * told by their signal; what it holds is for the caller to close. Serving the same exports again
  * goes on where the phone waits.
  *
- * Memory: at most `options.maxBytes` for payloads under way, and as much kept for those to come.
+ * Memory: at most `options.maxBytes` for payloads under way, up to twice as much when they are no
+ * powers of two, and `options.maxBytes` kept for those to come.
  *
  * @returns When the gadget is another process than before: call again with a new transport.
  * @throws {RangeError} when the exports cannot be told to a gadget, see {@linkcode encodeConfig}.

@@ -19,6 +19,18 @@ import { openSmooTransport } from "./usb_transport.ts";
 const MIN_WAIT_MS = 500;
 /** Longest wait. */
 const MAX_WAIT_MS = 5000;
+/** Events that may wait for being taken when another one on a single message comes. */
+const MAX_ON_MESSAGES = 1000;
+/** The same for those that come with time, but for beginnings and ends. */
+const MAX_WITH_TIME = 10_000;
+
+/** A phone decides how many of these there are. */
+const ON_MESSAGES: ReadonlySet<ServeEvent["type"]> = new Set([
+  "answered",
+  "repeated",
+  "superseded",
+  "stray",
+]);
 
 /** What {@linkcode serveForever} can be told. */
 export interface ServeForeverOptions
@@ -71,8 +83,8 @@ export interface DeviceName {
  * exports are derived from their content.
  *
  * Leave the loop to stop, or abort `options.signal`: reads under way are told, and the device is
- * closed. It never ends by itself. Events that nobody takes are kept; of those on single requests
- * no more than a thousand.
+ * closed. It never ends by itself. Events that nobody takes are kept, but not without end: behind a
+ * thousand none on single messages, behind ten thousand none but of beginnings and ends.
  *
  * @throws {RangeError | TypeError} as {@linkcode serveExports} does, before anything is looked for.
  * Everything else is an event.
@@ -214,9 +226,12 @@ class Loop {
   }
 
   #tell(event: ServeEvent): void {
-    if (event.type !== "answered") return this.#queue.push(event);
-    if (event.status === 0 && !this.#options.everyRequest) return;
-    if (this.#queue.length < 1000) this.#queue.push(event);
+    const { type } = event;
+    const wanted = type !== "answered" || event.status !== 0 ||
+      this.#options.everyRequest;
+    const most = ON_MESSAGES.has(type) ? MAX_ON_MESSAGES : MAX_WITH_TIME;
+    const fits = type === "started" || this.#queue.length < most;
+    if (wanted && fits) this.#queue.push(event);
   }
 
   /** Waits; not at all when a device has appeared since we looked. */

@@ -269,3 +269,27 @@ test("each failed read is an event, good ones only when they are wanted", async 
     gadget.unplug();
   }
 });
+
+test("events that nobody takes do not pile up, whatever the phone sends", async () => {
+  const bus = new FakeBus();
+  const gadget = new SmooGadget();
+  const cancel = new AbortController();
+  const { signal } = cancel;
+  const events = serveForever(smooSource(bus), exportsOf(), {
+    ...FAST,
+    signal,
+  });
+  bus.plug(gadget.plug());
+  while ((await events.next()).value.type !== "started");
+  for (let round = 0; round < 40; round++) {
+    for (let i = 0; i < 50; i++) gadget.sendRaw(new Uint8Array(5));
+    assert.ok(isRight(await gadget.request(READ, round, 1), 512 * round));
+  }
+  cancel.abort("enough");
+  let strays = 0;
+  await assert.rejects(async () => {
+    for (;;) if ((await events.next()).value.type === "stray") strays++;
+  }, (error) => error === "enough");
+  assert.ok(strays > 900 && strays <= 1000, `${strays}`);
+  gadget.unplug();
+});
