@@ -13,7 +13,6 @@ enum {
 };
 
 /* wMaxPacketSize */
-static const uint16_t interrupt_packet[SPEEDS] = { 64, INTERRUPT_PACKET, INTERRUPT_PACKET };
 static const uint16_t bulk_packet[SPEEDS] = { 64, 512, 1024 };
 
 static uint8_t *put_interface(uint8_t *at, bool mimic_fastboot)
@@ -39,7 +38,7 @@ static uint8_t *put_endpoint(uint8_t *at, enum endpoint which, enum speed speed)
 	at[1] = USB_DT_ENDPOINT;
 	at[2] = (uint8_t)((which + 1) | (in ? USB_DIR_IN : 0)); /* the kernel numbers anew */
 	at[3] = bulk ? USB_ENDPOINT_XFER_BULK : USB_ENDPOINT_XFER_INT;
-	put16(at + 4, bulk ? bulk_packet[speed] : interrupt_packet[speed]);
+	put16(at + 4, bulk ? bulk_packet[speed] : INTERRUPT_PACKET);
 	at[6] = bulk ? 0 : 1; /* bInterval: every frame or microframe */
 	at += USB_DT_ENDPOINT_SIZE;
 	if (speed != SUPER)
