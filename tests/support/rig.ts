@@ -92,7 +92,8 @@ export async function bootPhone(boot: PhoneBoot): Promise<BootedPhone> {
   }
 }
 
-async function planPhone(boot: PhoneBoot): Promise<BootPlan> {
+/** What `boot` sends to a phone. */
+export async function planPhone(boot: PhoneBoot): Promise<BootPlan> {
   const id = boot.profile ?? "virtual-phone-arm64";
   const profile = BUILTIN_PROFILES.find((profile) => profile.id === id);
   if (profile === undefined) throw new RangeError(`No profile "${id}"`);
