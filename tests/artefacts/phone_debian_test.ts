@@ -95,6 +95,7 @@ async function bootDebian(one: DebianCase, context: TestContext) {
   const phone = await bootPhone({
     image: findFixture(one.served)!,
     deviceSerial: SERIAL,
+    timeoutMs: 15 * 60_000,
     ...(one.files === undefined ? {} : { files: findFixture(one.files)! }),
     ...one.boot,
     cmdline: [AUTOLOGIN, QUICK, one.boot.cmdline ?? ""].join(" ").trim(),
@@ -107,6 +108,7 @@ async function bootDebian(one: DebianCase, context: TestContext) {
     const login = Math.round(performance.now() - start);
     const figures = await shaken.calm();
     context.diagnostic(`login after ${login} ms, ${describeSoak(figures)}`);
+    if (one.pulls !== undefined) await shell.run("systemctl stop bursts");
     await checkSystem(shell, one);
     await one.more?.(shell);
     if (one.pulls === undefined) assert.equal(host.plugs, 1);

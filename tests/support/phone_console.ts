@@ -122,7 +122,7 @@ export class Shell {
   }
 
   /** Waits for the prompt of root. */
-  async ready(timeoutMs = 240_000): Promise<void> {
+  async ready(timeoutMs = 480_000): Promise<void> {
     await this.#phone.console.waitFor(/root@\S*# /, { timeoutMs });
     // no echo, no colours, no lines cut: what is printed is what commands say
     await this.run("stty -echo cols 400; PS1=; TERM=dumb; dmesg -n 1");
