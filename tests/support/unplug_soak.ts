@@ -58,10 +58,15 @@ export function describeSoak(figures: SoakFigures): string {
     counts.set(n, (counts.get(n) ?? 0) + 1);
   }
   const spread = [...counts].map(([n, times]) => `${n} (${times} times)`);
-  return `${outstanding.length} pulls with ${
-    spread.join(", ")
-  } reads under way, ${plugs} connections, ${answered} requests answered, ` +
-    `${compared} reads compared, ${seconds.toFixed(0)} s`;
+  return [
+    outstanding.length === 0
+      ? "no pulls"
+      : `${outstanding.length} pulls with ${spread.join(", ")} reads under way`,
+    `${plugs} connections`,
+    `${answered} requests answered`,
+    ...compared === 0 ? [] : [`${compared} reads compared`],
+    `${seconds.toFixed(0)} s`,
+  ].join(", ");
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
