@@ -292,6 +292,48 @@ TEST(device_retry, "device: a step that fails is undone and tried again after a 
 	SAME(devices_wait_ms(&all, 3000), -1);
 }
 
+TEST(device_removal_failed, "device: removed while it is added, which fails: not tried again")
+{
+	struct device *device = begin();
+
+	device_add(&all, device, &record);
+	device_remove(&all, device);
+	complete(UBLK_ADD_DEV, -ENODEV);
+	CHECK(!device_is_used(device));
+	CHECK(!memories[3].used);
+	SAME(devices_wait_ms(&all, 1000), -1);
+}
+
+TEST(device_no_memory, "device: without memory for its tags it has none that a Response could mean")
+{
+	struct device *device = begin();
+
+	all.max_io_bytes = 32 << 20;
+	all.queue_count = MAX_QUEUES;
+	all.queue_depth = 0x10000000; /* more than an address space */
+	device_add(&all, device, &record);
+	take(UBLK_ADD_DEV);
+	device->info.dev_id = DEV_ID;
+	devices_completed(&all, (uint64_t)RING_CONTROL << 56 | 3ull << 32, 0, 1000);
+	take(UBLK_SET_PARAMS);
+	devices_completed(&all, (uint64_t)RING_CONTROL << 56 | 3ull << 32, 0, 1000);
+	SAME(device->state, DEVICE_STOPPING);
+	CHECK(!devices_find(&all, record.id, 0));
+}
+
+TEST(device_died_stopping, "device: one that was being stopped when its process died is not taken over")
+{
+	struct device *device = bring_up();
+
+	device_remove(&all, device);
+	take(UBLK_STOP_DEV);
+	/* The next process begins. */
+	device_adopt(&all, device);
+	complete(UBLK_STOP_DEV, 0);
+	complete(UBLK_DEL_DEV, 0);
+	CHECK(!device_is_used(device));
+}
+
 TEST(device_recovery, "device: taken over from a process that died, as soon as the kernel lets it go")
 {
 	struct device *device = begin();

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { missingStage0Tools } from "../../scripts/lib/stage0_programs.ts";
@@ -30,11 +31,16 @@ const gadget = (names: readonly string[]) =>
   names.map((name) => `stage0/src/gadget/${name}.c`);
 const shared = SHARED.map((name) => `stage0/src/${name}.c`);
 
-function build(name: string, sanitizers: string, sources: string[]): string {
+function build(
+  name: string,
+  sanitizers: string,
+  sources: string[],
+  flags: string[] = [],
+): string {
   const program = join(folder, name);
   execFileSync("clang-19", [
     ...[...FLAGS, `-fsanitize=${sanitizers}`, "-o", program, ...sources],
-    "-pthread",
+    ...["-pthread", ...flags],
   ], { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"] });
   return program;
 }
@@ -56,13 +62,29 @@ test("the gadget, part by part", options, async (t) => {
     ...gadget([...PURE, ...FAKED]),
     ...shared,
   ]);
+  await judge(t, program, 40);
+});
+
+test("the gadget's supervisor", options, async (t) => {
+  const program = build("supervisor", "address,undefined", [
+    ...["test", "supervisor_test"].map((name) =>
+      `stage0/tests/gadget_${name}.c`
+    ),
+    ...gadget(["gadget", "descriptors"]),
+    ...shared,
+  ], ["-Wl,--wrap=sys_open"]);
+  await judge(t, program, 2);
+});
+
+/** Runs tests that say of each how it went; there are more than `least`. */
+async function judge(t: TestContext, program: string, least: number) {
   const { end, stdout, stderr } = run(program);
   const results = [...stdout.matchAll(/^(ok|not ok) (.*)$/gm)];
-  assert.ok(results.length > 40, `${end}: ${stdout}${stderr}`);
+  assert.ok(results.length > least, `${end}: ${stdout}${stderr}`);
   for (const [, result, name] of results) {
     await t.test(name!, () => assert.equal(result, "ok", stderr));
   }
-});
+}
 
 /** A good input of each kind, from which libFuzzer begins. */
 const CONFIG = "00000100000000004433221100020000000000400000000000000000" +

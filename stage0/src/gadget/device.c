@@ -56,6 +56,16 @@ static void start_plain(struct devices *all, struct device *device, enum device_
 	control(all, device, state, command, &extra);
 }
 
+/*
+ * Once the kernel has this there is nothing left to take over: a gadget that dies before it hears of
+ * the end would ask for ever.
+ */
+static void stop(struct devices *all, struct device *device)
+{
+	device->memory->live = false;
+	start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
+}
+
 /* -- The life of a device -- */
 
 bool device_is_used(const struct device *device)
@@ -87,7 +97,7 @@ void device_adopt(struct devices *all, struct device *device)
 	if (device->memory->live)
 		start_plain(all, device, DEVICE_CLAIMING, UBLK_START_RECOVERY);
 	else if (device->memory->dev_id >= 0)
-		start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
+		stop(all, device);
 	else
 		device->memory->used = false;
 }
@@ -110,7 +120,7 @@ void device_remove(struct devices *all, struct device *device)
 	if (device->commanded)
 		return; /* that has to end first; what it reads fails at once */
 	if (device->state == DEVICE_LIVE || device->state == DEVICE_CLAIMING) {
-		start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
+		stop(all, device);
 	} else if (device->state == DEVICE_FAILED) {
 		reset(device);
 		device->memory->used = false;
@@ -123,10 +133,14 @@ static void failed(struct devices *all, struct device *device, const char *step,
 	log_line(LOG_ERROR, "cannot %s the block device of export %08x: %e (%s)", step,
 		 device->memory->record.id, error, errno_meaning(error));
 	device->failures++;
-	if (device->memory->dev_id >= 0)
-		start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
-	else
+	if (device->memory->dev_id >= 0) {
+		stop(all, device);
+	} else if (device->closing) {
+		reset(device);
+		device->memory->used = false;
+	} else {
 		device->state = DEVICE_FAILED;
+	}
 }
 
 static void opened(struct devices *all, struct device *device, enum device_state state,
@@ -166,14 +180,14 @@ static void control_completed(struct devices *all, struct device *device, int re
 			      uint64_t now_ms)
 {
 	if (device->closing && device->state < DEVICE_LIVE && device->memory->dev_id >= 0)
-		return start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
+		return stop(all, device);
 	switch (device->state) {
 	case DEVICE_ADDING:
 		if (result < 0)
 			return failed(all, device, "add", result);
 		device->memory->dev_id = (int32_t)device->info.dev_id;
 		if (device->closing)
-			return start_plain(all, device, DEVICE_STOPPING, UBLK_STOP_DEV);
+			return stop(all, device);
 		return start_setting(all, device);
 	case DEVICE_SETTING:
 		if (result < 0)
@@ -196,7 +210,6 @@ static void control_completed(struct devices *all, struct device *device, int re
 			return failed(all, device, "take over", result);
 		return opened(all, device, DEVICE_RECOVERING, UBLK_END_RECOVERY);
 	case DEVICE_STOPPING:
-		device->memory->live = false;
 		return stopped(all, device);
 	case DEVICE_DELETING:
 		return deleted(device, result, now_ms);

@@ -55,10 +55,13 @@ static size_t buffers_size(const struct devices *all)
 	return (size_t)tags(all) * all->max_io_bytes;
 }
 
+/* Fresh memory, or NULL. */
 static void *memory(size_t size)
 {
-	return sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return is_mapped(at) ? at : NULL;
 }
 
 int device_open_queues(struct devices *all, struct device *device)
@@ -72,7 +75,7 @@ int device_open_queues(struct devices *all, struct device *device)
 		return device->fd;
 	device->requests = memory(tags(all) * sizeof(struct request));
 	device->buffers = memory(buffers_size(all));
-	if (!is_mapped(device->requests) || !is_mapped(device->buffers))
+	if (!device->requests || !device->buffers)
 		return -ENOMEM;
 	for (unsigned queue = 0; queue < all->queue_count; queue++) {
 		void *at = sys_mmap(NULL, descriptors_size(all), PROT_READ,
@@ -99,14 +102,14 @@ int device_open_queues(struct devices *all, struct device *device)
 void device_close_queues(struct devices *all, struct device *device)
 {
 	for (unsigned queue = 0; queue < all->queue_count; queue++) {
-		if (device->descriptors[queue] && is_mapped(device->descriptors[queue]))
+		if (device->descriptors[queue])
 			sys_munmap((void *)(uintptr_t)device->descriptors[queue],
 				   descriptors_size(all));
 		device->descriptors[queue] = NULL;
 	}
-	if (device->requests && is_mapped(device->requests))
+	if (device->requests)
 		sys_munmap(device->requests, tags(all) * sizeof(struct request));
-	if (device->buffers && is_mapped(device->buffers))
+	if (device->buffers)
 		sys_munmap(device->buffers, buffers_size(all));
 	device->requests = NULL;
 	device->buffers = NULL;

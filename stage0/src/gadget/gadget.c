@@ -104,18 +104,40 @@ static void say_end(int status)
 			 WEXITSTATUS(status));
 }
 
+/*
+ * The system's root is gone with us, so nobody ends us politely: killall5(8) and the like send
+ * SIGTERM to all there is. Faults of our own are not held up by this.
+ */
+static void ignore_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sys_sigprocmask(SIG_BLOCK, &all);
+}
+
+/*
+ * PID 1 does not read its news while it waits for a block that we are to fetch: a host that begins
+ * again often enough would fill the pipe, and the two of us would wait for each other.
+ */
+static int must_not_wait(int news)
+{
+	int error = sys_fcntl(news, F_SETFL, O_WRONLY | O_NONBLOCK);
+
+	if (error < 0)
+		fatal("make non-blocking", "the pipe to PID 1", error);
+	return news;
+}
+
 void gadget_run(const struct gadget_options *options, int news)
 {
 	static struct files files;
 	struct gadget_news ready = { .what = GADGET_READY };
 	unsigned back_off = BACK_OFF_MS;
 	struct shared *shared;
-	sigset_t pipe_gone;
 
-	sigemptyset(&pipe_gone);
-	sigaddset(&pipe_gone, SIGPIPE);
-	sys_sigprocmask(SIG_BLOCK, &pipe_gone);
-	files.news = news;
+	ignore_signals();
+	files.news = must_not_wait(news);
 	open_others(options, &files);
 	open_function(options, &files);
 	shared = sys_mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,

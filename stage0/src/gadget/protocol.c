@@ -42,6 +42,8 @@ static const char *record_problem(const struct export_record *record)
 		return "its block size is no power of two";
 	if (record->size == 0)
 		return "its size is 0";
+	if (record->size > INT64_MAX)
+		return "its size is above 2^63 - 1";
 	if (record->size % block_size)
 		return "its size is no multiple of the block size";
 	return NULL;
