@@ -19,7 +19,7 @@ import type {
 } from "../../src/usb/shape.ts";
 import { FakeUsbDevice } from "./usb_fake.ts";
 
-type Listener = (event: unknown) => void;
+type Listener = () => void;
 
 /** A machine into which modelled devices are plugged. */
 export class FakeNativeUsb implements NativeUsb {
@@ -55,17 +55,14 @@ export class FakeNativeUsb implements NativeUsb {
     return [...this.#plugged.values()].map((device) => device.view());
   }
 
-  addEventListener(type: string, listener: Listener): void {
-    if (type === "connect") this.#listeners.add(listener);
-  }
-
-  removeEventListener(type: string, listener: Listener): void {
-    if (type === "connect") this.#listeners.delete(listener);
+  watch(changed: Listener): () => void {
+    this.#listeners.add(changed);
+    return () => this.#listeners.delete(changed);
   }
 
   #tell(): void {
     if (this.silent) return;
-    for (const listener of this.#listeners) listener({});
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -60,17 +60,28 @@ export interface NativeDevice {
   ): Promise<UsbOutTransferResult>;
 }
 
-/** The buses of this machine, as the package gives them. */
+/** Tells of what comes and goes. It has one listener for each. */
+export interface NativeEmitter {
+  addAttach(listener: () => void): Promise<void>;
+  removeAttach(): Promise<void>;
+  addDetach(listener: () => void): Promise<void>;
+  removeDetach(): Promise<void>;
+}
+
+/**
+ * What is used of the package. Its own `addEventListener` is not: where the system refuses events it
+ * throws where nobody can catch, which ends the program.
+ */
+export interface NativePackage {
+  readonly usb: { getDevices(): Promise<NativeDevice[]> };
+  readonly Emitter: new () => NativeEmitter;
+}
+
+/** The buses of this machine. */
 export interface NativeUsb {
   getDevices(): Promise<NativeDevice[]>;
-  addEventListener(
-    type: "connect" | "disconnect",
-    listener: (event: unknown) => void,
-  ): void;
-  removeEventListener(
-    type: "connect" | "disconnect",
-    listener: (event: unknown) => void,
-  ): void;
+  /** Calls `changed` when something comes or goes, where the system tells; gives what ends that. */
+  watch(changed: () => void): () => void;
 }
 
 /** What an error of the package is about. It has words for it, and the errno of the system, only. */
@@ -114,22 +125,48 @@ export function judgeNative(error: unknown): NativeFailure {
  * @throws {UsbError} `usb.unavailable`
  */
 export async function loadNativeUsb(
-  load: () => Promise<{ readonly usb: unknown }> = () => import("usb"),
+  load: () => Promise<NativePackage> = loadPackage,
 ): Promise<NativeUsb> {
-  let usb: NativeUsb;
+  let found: NativePackage;
   try {
-    usb = (await load()).usb as NativeUsb;
-    if (usb === undefined) throw new Error("the package exports no usb");
+    found = await load();
   } catch (cause) {
     throw unavailable("the package usb cannot be loaded", cause);
   }
+  const { usb, Emitter } = found;
   try {
-    // Its events are of no use where this fails, and end the program: it throws where nobody can catch.
     await usb.getDevices();
   } catch (cause) {
     throw unavailable("devices cannot be listed", cause);
   }
-  return usb;
+  return {
+    getDevices: () => usb.getDevices(),
+    watch(changed) {
+      const emitter = new Emitter();
+      // Who gets no events looks at the list now and then.
+      const begun = Promise.allSettled([
+        emitter.addAttach(changed),
+        emitter.addDetach(changed),
+      ]);
+      return () => {
+        begun.then(() =>
+          Promise.allSettled([emitter.removeAttach(), emitter.removeDetach()])
+        );
+      };
+    },
+  };
+}
+
+async function loadPackage(): Promise<NativePackage> {
+  const [{ usb }, native] = await Promise.all([
+    import("usb"),
+    import("usb/index.js"),
+  ]);
+  const { Emitter } = native;
+  if (usb === undefined || Emitter === undefined) {
+    throw new Error("the package exports something else");
+  }
+  return { usb, Emitter } as unknown as NativePackage;
 }
 
 function unavailable(what: string, cause: unknown): UsbError {

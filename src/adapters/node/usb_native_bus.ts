@@ -26,6 +26,7 @@ export class NativeUsbBus implements Usb {
   readonly #devices = new Map<string, NativeUsbDevice>();
   #looking: Promise<void> | undefined;
   #again = false;
+  #unwatch: () => void = () => {};
   #timer: ReturnType<typeof setInterval> | undefined;
   readonly #changed = () => {
     this.#look().catch(() => {});
@@ -46,8 +47,7 @@ export class NativeUsbBus implements Usb {
     const first = !this.#set.listening;
     this.#set.addEventListener(type, listener);
     if (!first) return;
-    this.#native.addEventListener("connect", this.#changed);
-    this.#native.addEventListener("disconnect", this.#changed);
+    this.#unwatch = this.#native.watch(this.#changed);
     this.#timer = setInterval(this.#changed, this.#pollMs);
     this.#changed();
   }
@@ -56,8 +56,7 @@ export class NativeUsbBus implements Usb {
     const before = this.#set.listening;
     this.#set.removeEventListener(type, listener);
     if (!before || this.#set.listening) return;
-    this.#native.removeEventListener("connect", this.#changed);
-    this.#native.removeEventListener("disconnect", this.#changed);
+    this.#unwatch();
     clearInterval(this.#timer);
   }
 

@@ -10,7 +10,11 @@ import { isCoded } from "../../errors.ts";
 import { openFastbootInterface } from "../../fastboot/usb_open.ts";
 import { UsbModel } from "../../phone/usb_device.ts";
 import { openUsb } from "./usb.ts";
-import { judgeNative, loadNativeUsb } from "./usb_native.ts";
+import {
+  judgeNative,
+  loadNativeUsb,
+  type NativeEmitter,
+} from "./usb_native.ts";
 import { NativeUsbBus } from "./usb_native_bus.ts";
 import { NativeUsbDevice } from "./usb_native_device.ts";
 
@@ -23,6 +27,8 @@ test("openUsb() lists the devices of this machine, or says why it cannot", async
   } catch (error) {
     assert.ok(isCoded(error, "usb.unavailable"), String(error));
     assert.match(error.message, /^Cannot use USB of this machine: .*usbip:/s);
+    // the package itself works here, if the machine does not
+    assert.doesNotMatch(error.message, /cannot be loaded/);
   }
 });
 
@@ -40,10 +46,10 @@ test("openUsb() takes servers, and nothing else", async () => {
 test("loadNativeUsb() says that there is no package, or no program of it for this machine", async () => {
   const failures = [
     () => Promise.reject(new Error("Cannot find module 'usb'\nRequire stack")),
-    () => Promise.resolve({ usb: undefined }),
     () =>
       Promise.resolve({
         usb: { getDevices: () => Promise.reject(new Error("no bus")) },
+        Emitter: FakeEmitter,
       }),
   ];
   for (const load of failures) {
@@ -53,6 +59,45 @@ test("loadNativeUsb() says that there is no package, or no program of it for thi
       return true;
     });
   }
+});
+
+class FakeEmitter implements NativeEmitter {
+  static readonly log: string[] = [];
+  addAttach(): Promise<void> {
+    return this.#refuse("addAttach");
+  }
+  removeAttach(): Promise<void> {
+    return this.#refuse("removeAttach");
+  }
+  addDetach(): Promise<void> {
+    return this.#refuse("addDetach");
+  }
+  removeDetach(): Promise<void> {
+    return this.#refuse("removeDetach");
+  }
+  #refuse(what: string): Promise<void> {
+    FakeEmitter.log.push(what);
+    return Promise.reject(new Error("failed to open udev netlink socket"));
+  }
+}
+
+test("loadNativeUsb() gives a machine that refuses to tell of what comes", async () => {
+  const native = await loadNativeUsb(() =>
+    Promise.resolve({
+      usb: { getDevices: () => Promise.resolve([]) },
+      Emitter: FakeEmitter,
+    })
+  );
+  assert.deepEqual(await native.getDevices(), []);
+  native.watch(() => {})();
+  // nothing of it is thrown where nobody can catch it
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(FakeEmitter.log, [
+    "addAttach",
+    "addDetach",
+    "removeAttach",
+    "removeDetach",
+  ]);
 });
 
 test("judgeNative() understands the words of the package and of Linux", () => {
