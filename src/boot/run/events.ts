@@ -234,8 +234,6 @@ export type BootEvent =
   /** stage0 is done: the distribution's init is started. Also told by {@linkcode BootEvent} `device-log`. */
   | AboutPhone & {
     readonly type: "handed-over";
-    /** Path of the init. */
-    readonly init: string;
     /** What stage0 said. */
     readonly line: string;
   }

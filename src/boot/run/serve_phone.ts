@@ -24,7 +24,7 @@ import {
 /** From the end of the bootloader to the gadget: slow phones and emulators need it. */
 const GADGET_MS = 180_000;
 /** What stage0 says last. */
-const HANDED_OVER = /\bhanding over to (\S+?),? /;
+const HANDED_OVER = /\bhanding over to /;
 
 /** Why serving a phone ended that did not fail. */
 type End = Exclude<FinishedReason, "stopped">;
@@ -144,9 +144,8 @@ class Serving {
       case "device-log": {
         const { level, seconds, text } = event;
         emit({ type: "device-log", phone, level, seconds, text });
-        const init = HANDED_OVER.exec(text)?.[1];
-        if (init !== undefined) {
-          emit({ type: "handed-over", phone, init, line: text });
+        if (HANDED_OVER.test(text)) {
+          emit({ type: "handed-over", phone, line: text });
         }
         return;
       }

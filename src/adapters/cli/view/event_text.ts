@@ -124,7 +124,7 @@ function lineOf(event: BootEvent): [LineKind, string] | undefined {
           : `${formatBytes(event.bytes)} of the phone's log are lost`,
       ];
     case "handed-over":
-      return ["good", `The image's own ${event.init} has been started`];
+      return ["good", "The image's own system starts"];
     case "link-lost":
       return [
         "warning",
