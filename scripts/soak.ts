@@ -8,6 +8,7 @@
  * @module
  */
 
+import { execFileSync } from "node:child_process";
 import { AUTOLOGIN, QUICK, Shell } from "../tests/support/phone_console.ts";
 import { bootPhone } from "../tests/support/rig.ts";
 import {
@@ -19,8 +20,9 @@ import {
 import { findFixture } from "./fixtures/all.ts";
 
 const GUEST = "guest-arm64.erofs", DEBIAN = "debian-arm64.erofs-lz4hc";
+const ROOT = "debian-arm64.root";
 const HASH =
-  "cd /usr && find bin lib/systemd -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum";
+  "find bin lib/systemd -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum";
 
 function fixture(name: string): string {
   const path = findFixture(name);
@@ -33,6 +35,9 @@ function fixture(name: string): string {
 
 /** Boots until as many pulls were made, at random moments of each boot. */
 async function soakDebian(pulls: number): Promise<void> {
+  const cwd = `${fixture(ROOT)}/usr`;
+  const expected = execFileSync("sh", ["-c", HASH], { cwd, encoding: "utf8" })
+    .trim();
   for (let left = pulls; left > 0;) {
     const phone = await bootPhone({
       image: fixture(DEBIAN),
@@ -44,8 +49,11 @@ async function soakDebian(pulls: number): Promise<void> {
       const shell = new Shell(phone.machine);
       await shell.ready(15 * 60_000);
       const figures = await shaken.calm();
-      const { output } = await shell.run(HASH, 600_000);
-      console.log(`Debian: login; ${describeSoak(figures)}; hash ${output}`);
+      console.log(`Debian: login; ${describeSoak(figures)}`);
+      const { output } = await shell.run(`cd /usr && ${HASH}`, 600_000);
+      if (output !== expected) {
+        throw new Error(`Found hash ${output}, expected ${expected}`);
+      }
       left -= figures.outstanding.length;
     } finally {
       await shaken.host.stop();
