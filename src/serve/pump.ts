@@ -217,7 +217,6 @@ export class Pump {
     } catch (cause) {
       outcome = failure(cause);
     }
-    if (this.#parts.signal.aborted) return;
     await this.#finish(target, pending, outcome, payload);
     this.#pool.give(payload);
   }
@@ -246,6 +245,8 @@ export class Pump {
     payload?: Uint8Array<ArrayBuffer>,
     held = payload?.length ?? 0,
   ): Promise<void> {
+    // Counted as left when the session ended.
+    if (this.#parts.signal.aborted) return;
     if (pending.superseded) {
       this.#release(held);
       this.#parts.statistics.drop();

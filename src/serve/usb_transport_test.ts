@@ -288,6 +288,38 @@ test("what a session leaves unanswered is not counted as under way", async () =>
   assert.equal(history.statistics.answered, 0);
 });
 
+test("work that ends after its session is not counted twice", async () => {
+  const history = new ServeHistory();
+  let flushed = () => {};
+  const gate = new Promise<void>((resolve) => flushed = resolve);
+  const { read, ...about } = patternReader(8 << 20);
+  const reader = {
+    ...about,
+    read,
+    write: () => Promise.resolve(),
+    flush: () => gate,
+  };
+  const { gadget, end } = await start({}, [
+    { reader, blockSize: 512, exportId: 7, writable: true },
+  ], { history });
+  // The second one takes the id of the first.
+  for (const lba of [1, 2]) {
+    const message = new Uint8Array(28);
+    message.set([FLUSH], 0);
+    message.set([7], 8);
+    message.set([lba], 12);
+    gadget.sendRaw(message);
+  }
+  await soon();
+  assert.equal(history.statistics.inFlight, 2);
+  gadget.unplug();
+  await assert.rejects(end);
+  assert.equal(history.statistics.inFlight, 0);
+  flushed();
+  await soon();
+  assert.equal(history.statistics.inFlight, 0);
+});
+
 test("a halt of interrupt IN is cleared, and no message is lost", async () => {
   const { gadget, usb, stop } = await start();
   for (let round = 0; round < 3; round++) {
