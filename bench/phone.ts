@@ -16,6 +16,7 @@ import type {
   BenchContext,
   PreparedBench,
 } from "../scripts/lib/bench_case.ts";
+import type { Machine } from "../src/adapters/node/qemu.ts";
 import type { BlockReader } from "../src/block/reader.ts";
 import { parseBootImage } from "../src/format/bootimg/parse.ts";
 import { PhoneConsole } from "../src/phone/console.ts";
@@ -44,6 +45,7 @@ const TRANSFER_BYTES = 1 << 20;
 const DEPTH = 3;
 const READ_MIB = 32;
 const PASSES = 3;
+const POLL_MS = 20;
 const WORDS_OF_QUIET = "quiet systemd.show_status=error";
 
 function median(values: readonly number[]): number {
@@ -66,7 +68,7 @@ async function withPhone<T>(
 async function withGuest<T>(
   boot: PhoneBoot,
   more: readonly BlockReader[],
-  use: (guest: Guest) => Promise<T>,
+  use: (guest: Guest, machine: Machine) => Promise<T>,
 ): Promise<T> {
   return await withPhone(boot, async ({ machine, reader }) => {
     const exports = [reader, ...more].map((reader) => ({
@@ -77,7 +79,7 @@ async function withGuest<T>(
     try {
       const guest = new Guest(machine);
       await guest.ready(TIMEOUT_MS);
-      return await use(guest);
+      return await use(guest, machine);
     } finally {
       await host.stop();
     }
@@ -122,17 +124,49 @@ async function measureMemory(guest: Guest): Promise<number> {
   return Number(worker!.get("rss_kib")) / 1024;
 }
 
-/** MB/s of one program that reads a block device from its start, nothing of it cached. */
-async function measureReads(guest: Guest): Promise<number> {
+/** Path of the second export's block device. */
+async function findDisk(guest: Guest): Promise<string> {
   const [json] = await guest.run("cat /run/smoo/exports.json");
   const { exports } = JSON.parse(json!) as { exports: { devnode: string }[] };
-  const { devnode } = exports[1]!;
+  return exports[1]!.devnode;
+}
+
+/** MB/s of one program that reads a block device from its start, nothing of it cached. */
+async function measureStream(guest: Guest): Promise<number> {
+  const disk = await findDisk(guest);
   const rates: number[] = [];
   for (let pass = 0; pass < PASSES; pass++) {
     await guest.run("drop");
-    const lines = await guest.run(`seq ${devnode} 1024 ${READ_MIB}`);
+    const lines = await guest.run(`seq ${disk} 1024 ${READ_MIB}`);
     const rate = Guest.facts(lines, "seq").get("kib_per_s");
     rates.push(Number(rate) * 1024 / 1e6);
+  }
+  return median(rates);
+}
+
+/** MB/s of as many programs as there are transfers, side by side, past the cache. */
+async function measureStreams(
+  guest: Guest,
+  { console }: Machine,
+): Promise<number> {
+  const disk = await findDisk(guest);
+  const rates: number[] = [];
+  for (let pass = 0; pass < PASSES; pass++) {
+    const from = console.text.length;
+    for (let i = 0; i < DEPTH; i++) {
+      guest.start(`&seq ${disk} 1024 ${READ_MIB} direct`);
+    }
+    const ended = /^guest: seq bytes=\d+ ms=(\d+)/gm;
+    const deadline = performance.now() + TIMEOUT_MS;
+    let times: number[] = [];
+    while (times.length < DEPTH && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      times = [...console.text.slice(from).matchAll(ended)]
+        .map(([, ms]) => Number(ms));
+    }
+    if (times.length < DEPTH) throw new Error(console.lastLines);
+    const seconds = Math.max(...times) / 1000;
+    rates.push(DEPTH * READ_MIB * 2 ** 20 / 1e6 / seconds);
   }
   return median(rates);
 }
@@ -163,12 +197,15 @@ async function measureTransfers({ machine }: BootedPhone): Promise<number> {
   }
 }
 
-async function prepareReads(context: BenchContext): Promise<PreparedBench> {
+async function prepareReads(
+  context: BenchContext,
+  measure: (guest: Guest, machine: Machine) => Promise<number>,
+): Promise<PreparedBench> {
   const image = await context.fixture(GUEST);
   const stage0 = buildPeer("sink", context.folder);
   const pattern = new PatternReader(256 << 20);
   return {
-    ours: () => withGuest({ image }, [pattern], measureReads),
+    ours: () => withGuest({ image }, [pattern], measure),
     theirs: () => withPhone({ image, stage0 }, measureTransfers),
   };
 }
@@ -248,6 +285,22 @@ async function prepareDebian(context: BenchContext): Promise<PreparedBench> {
   };
 }
 
+/** A case of reading a block device. */
+function reads(
+  name: string,
+  measure: (guest: Guest, machine: Machine) => Promise<number>,
+): BenchCase {
+  return {
+    name,
+    unit: "MB/s",
+    better: "more",
+    peer: "bulk transfers of 1 MiB that the gadget forgets",
+    bar: 0.8,
+    packages: [...PHONE_PACKAGES, ...PEER_PACKAGES],
+    prepare: (context) => prepareReads(context, measure),
+  };
+}
+
 const BOUND = /bound to \S+ after (\d+) ms \(modules (\d+) ms/;
 const HANDED_OVER = /handing over to the system, (\d+) ms after/;
 const DUMMY: Omit<PhoneBoot, "image"> = {
@@ -271,15 +324,8 @@ export const cases: readonly BenchCase[] = [
       return { ours: () => withGuest({ image }, [], measureMemory) };
     },
   },
-  {
-    name: "phone-read",
-    unit: "MB/s",
-    better: "more",
-    peer: "bulk transfers of 1 MiB that the gadget forgets",
-    bar: 0.8,
-    packages: [...PHONE_PACKAGES, ...PEER_PACKAGES],
-    prepare: prepareReads,
-  },
+  reads("phone-read", measureStreams),
+  reads("phone-read-alone", measureStream),
   {
     name: "phone-debian-boot",
     unit: "s",
