@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+import { findFixture } from "../../scripts/fixtures/all.ts";
+import { missingPhone } from "../support/missing_phone.ts";
+import { runCli } from "../support/run_cli.ts";
+
+/** Options of a test that boots an image, which is skipped where something is missing. */
+function needs(image: string, machine?: "x86_64") {
+  const path = findFixture(image);
+  const missing = [
+    ...missingPhone(machine),
+    ...(path === undefined ? [`run deno task fixtures ${image}`] : []),
+  ];
+  const options = missing.length === 0
+    ? {}
+    : { skip: `missing: ${missing.join(", ")}` };
+  return { path: path!, options };
+}
+
+/** Virtual phones on this machine whose memory is of this size. */
+function phonesOf(mebibytes: number): string[] {
+  return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+        return /qemu-system/.test(argv[0]!) &&
+          argv[argv.indexOf("-m") + 1] === String(mebibytes);
+      } catch {
+        return false; // it has ended
+      }
+    });
+}
+
+const guest = needs("guest-arm64.erofs");
+
+test(
+  "fastboop try ends with 0 when the console shows the text",
+  guest.options,
+  async () => {
+    const { code, text, errors } = await runCli(
+      ["try", guest.path, "--until", "guest: ready", "--console"],
+    );
+    assert.equal(code, 0, errors);
+    assert.equal(text, "");
+    for (
+      const line of [
+        /^ +[0-9.]+s {2}It is Virtual phone \(arm64\)/m,
+        /^ +[0-9.]+s {2}Sent [0-9.]+ MiB, /m,
+        /^console\| .*stage0: handing over/m,
+        /^ +[0-9.]+s {2}Took .*: making the boot image .*, kernel .*, stage0 /m,
+        /^fastboop: The console shows "guest: ready" after [0-9.]+ s$/m,
+      ]
+    ) assert.match(errors, line);
+  },
+);
+
+test(
+  "fastboop try ends with 1 and the reason when time is up, and leaves no machine",
+  guest.options,
+  async () => {
+    const memory = 387;
+    const { code, text, errors } = await runCli([
+      ...["try", guest.path, "--until", "never (said)", "--timeout", "6"],
+      ...["--memory", String(memory), "--json"],
+    ]);
+    assert.equal(code, 1, errors);
+    assert.match(
+      errors,
+      /^fastboop: Cannot see "never \(said\)" on the phone's console in 6\.0 s; its last lines:\n/,
+    );
+    const types = text.trimEnd().split("\n").map((line) =>
+      JSON.parse(line).type
+    );
+    assert.ok(types.includes("booting"), types.join());
+    assert.deepEqual(phonesOf(memory), []);
+  },
+);
+
+const guestX86 = needs("guest-amd64.erofs", "x86_64");
+
+test(
+  "fastboop try takes the phone that the image is for",
+  guestX86.options,
+  async () => {
+    const { code, errors } = await runCli([
+      ...["try", guestX86.path, "--until", "guest: ready"],
+      ...["--device-profile", "virtual-phone-x86_64"],
+    ]);
+    assert.equal(code, 0, errors);
+    assert.match(errors, /It is Virtual phone \(x86_64\)/);
+  },
+);
+
+const debian = needs("debian-arm64.erofs-lz4hc");
+
+test(
+  "fastboop try boots Debian until it asks for a login",
+  debian.options,
+  async () => {
+    const { code, text, errors } = await runCli(["try", debian.path, "--json"]);
+    assert.equal(code, 0, errors);
+    assert.equal(errors, "");
+    const events = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const types = events.map(({ type }) => type);
+    const steps = [
+      ...["found", "identified", "built", "sending", "booting", "left"],
+      ...["waiting-for-gadget", "connected", "handed-over", "finished"],
+    ];
+    assert.deepEqual(
+      [...new Set(types)].filter((type) => steps.includes(type)),
+      steps,
+    );
+    assert.ok(!types.includes("request-failed"));
+    const serving = events.filter(({ type }) => type === "serving").at(-1);
+    assert.equal(serving.statistics.failed, 0);
+  },
+);
