@@ -12,7 +12,8 @@ import manifest from "./deno.json" with { type: "json" };
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const EXIT_INTERRUPTED = 130;
+/** By the signals that ask a program to end: 128 and the number of the signal. */
+const EXIT_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 const { stdin, stdout, stderr, env } = process;
 const canDraw = stderr.isTTY === true && env["TERM"] !== "dumb";
@@ -55,11 +56,15 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
 
 async function main(args: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
-  process.on("SIGINT", () => {
-    // the second time he means it
-    if (interrupt.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    interrupt.abort(new Error("Interrupted"));
-  });
+  let exitCode = 0;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      exitCode ||= EXIT_SIGNALS[signal];
+      // the second time he means it
+      if (interrupt.signal.aborted) process.exit(exitCode);
+      interrupt.abort(new Error("Interrupted"));
+    });
+  }
   try {
     const command = parseCommand(args, { columns: stdout.columns });
     // loaded last: who only wants to know what to type should not wait
@@ -74,7 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
     await runCommand(command, output, interrupt.signal);
     return 0;
   } catch (error) {
-    if (interrupt.signal.aborted) return EXIT_INTERRUPTED;
+    if (interrupt.signal.aborted) return exitCode;
     // the reader of our output has seen enough, as in `… | head`
     if (error instanceof Error && "code" in error && error.code === "EPIPE") {
       return 0;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { findFixture } from "../../scripts/fixtures/all.ts";
 import { missingPhone } from "../support/missing_phone.ts";
-import { runCli } from "../support/run_cli.ts";
+import { cliArgv, runCli } from "../support/run_cli.ts";
 
 /** Options of a test that boots an image, which is skipped where something is missing. */
 function needs(image: string, machine?: "x86_64") {
@@ -83,10 +84,9 @@ test(
   "fastboop try takes the phone that the image is for",
   guestX86.options,
   async () => {
-    const { code, errors } = await runCli([
-      ...["try", guestX86.path, "--until", "guest: ready"],
-      ...["--device-profile", "virtual-phone-x86_64"],
-    ]);
+    const { code, errors } = await runCli(
+      ["try", guestX86.path, "--until", "guest: ready"],
+    );
     assert.equal(code, 0, errors);
     assert.match(errors, /It is Virtual phone \(x86_64\)/);
   },
@@ -116,3 +116,40 @@ test(
     assert.equal(serving.statistics.failed, 0);
   },
 );
+
+test(
+  "fastboop try leaves at the second interrupt, with its machine",
+  guest.options,
+  async () => {
+    const memory = 391;
+    const [program, ...before] = cliArgv();
+    const child = spawn(program!, [
+      ...[...before, "try", guest.path, "--until", "never"],
+      ...["--memory", String(memory)],
+    ], { stdio: ["ignore", "ignore", "pipe"] });
+    const ended = new Promise<unknown>((resolve) =>
+      // Deno reports the exit code 130 as the signal that shells mean by it
+      child.once(
+        "close",
+        (code, signal) => resolve(signal === "SIGINT" ? 130 : code),
+      )
+    );
+    try {
+      await waitFor(() => phonesOf(memory).length > 0);
+      child.kill("SIGINT");
+      child.kill("SIGINT");
+      assert.equal(await ended, 130);
+      await waitFor(() => phonesOf(memory).length === 0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  },
+);
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.fail("it did not come in a minute");
+}

@@ -23,6 +23,8 @@ type Model = keyof typeof PHONE_MODELS;
 
 /** What agetty and its likes ask. */
 const LOGIN_PROMPT = /^\S+ login: /m;
+/** What a machine may take to end once time is up. */
+const GRACE_MS = 10_000;
 /** Of an ELF header: which machine it is for. */
 const ELF_MACHINE_AT = 18, EM_X86_64 = 62;
 /** Where an image has the program that it starts first. */
@@ -67,6 +69,8 @@ export async function runTry(
     const phone = await startPhone({
       model,
       memoryMiB: command.memoryMiB,
+      // also when this process is killed
+      timeoutMs: command.timeoutMs + GRACE_MS,
       onConsole: (text) => watch.push(text),
     });
     try {

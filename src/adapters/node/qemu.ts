@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { struct, u32be } from "../../bytes/struct.ts";
 import {
   addAgent,
@@ -145,9 +146,13 @@ async function launch(
     });
   }
   child.stdin!.on("error", () => {}); // the machine has ended
+  // who leaves by process.exit() takes the machine with him
+  const leave = () => void child.kill("SIGTERM");
+  process.once("exit", leave);
   const ended = new AbortController();
   const exited = new Promise<number | null>((resolve) => {
     child.once("close", (code) => {
+      process.off("exit", leave);
       console.end();
       ended.abort(
         new Error(
