@@ -29,8 +29,9 @@ export async function runPhone(
   const { json, payload, once } = command;
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
-  /** Results in their order. */
-  let told: Promise<unknown> = Promise.resolve();
+  /** Results in their order; where it is comes first. */
+  let begin!: () => void;
+  let told: Promise<unknown> = new Promise<void>((resolve) => begin = resolve);
   const later = (work: () => Promise<unknown>) => {
     told = told.then(work).catch((error) => over.abort(error));
   };
@@ -52,22 +53,19 @@ export async function runPhone(
   });
   try {
     const { usbIpUrl, fastbootAddress } = phone;
-    later(() =>
-      resultText(
-        output,
-        json
-          ? `${
-            JSON.stringify({ type: "listening", usbIpUrl, fastbootAddress })
-          }\n`
-          : `${usbIpUrl}\n${fastbootAddress}\n`,
-      )
+    const where = { type: "listening", usbIpUrl, fastbootAddress };
+    await resultText(
+      output,
+      json ? `${JSON.stringify(where)}\n` : `${usbIpUrl}\n${fastbootAddress}\n`,
     );
+    begin();
     await abortable(phone.done, either);
   } catch (error) {
     signal.throwIfAborted();
     if (machineCode === undefined) throw error;
   } finally {
     await phone.stop();
+    begin();
     await told;
     screen?.end();
   }
