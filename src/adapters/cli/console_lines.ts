@@ -31,3 +31,22 @@ const CONTROL =
 function plain(line: string): string {
   return line.replaceAll(CONTROL, "").replaceAll("\r", "").trimEnd();
 }
+
+/** Longer ones are not waited for: they are no sequences. */
+const MAX_CONTROL = 64;
+
+/** Takes sequences of control characters out of text that comes in pieces. */
+export class PlainText {
+  #rest = "";
+
+  /** More of it came; gives what is plain of it. */
+  push(text: string): string {
+    const all = (this.#rest + text).replaceAll(CONTROL, "");
+    const start = all.lastIndexOf("\x1b");
+    const cut = start >= 0 && all.length - start < MAX_CONTROL
+      ? start
+      : all.length;
+    this.#rest = all.slice(cut);
+    return all.slice(0, cut);
+  }
+}

@@ -14,7 +14,7 @@ import { startPhone } from "../node/virtual_phone.ts";
 import { makeView, tellInterrupt } from "./boot.ts";
 import { bootPlan, chosenProfiles, openBootSource } from "./boot_source.ts";
 import { type TryCommand, UsageError } from "./command.ts";
-import { ConsoleLines } from "./console_lines.ts";
+import { ConsoleLines, PlainText } from "./console_lines.ts";
 import { AlreadyTold, type Output } from "./output.ts";
 import { formatDuration } from "./view/format.ts";
 import type { View } from "./view/views.ts";
@@ -136,6 +136,8 @@ function watchConsole(
   stop: AbortController,
 ) {
   const console = new PhoneConsole();
+  // systemd paints the middle of its words
+  const plain = new PlainText();
   const lines = new ConsoleLines((line) => view.console(line));
   const pattern = until === undefined
     ? LOGIN_PROMPT
@@ -145,7 +147,7 @@ function watchConsole(
     found: undefined as string | undefined,
     push(text: string) {
       if (shown) lines.push(text);
-      console.push(text);
+      console.push(plain.push(text));
     },
     end() {
       if (shown) lines.end();
