@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isCoded } from "../errors.ts";
-import type { ErrorCode } from "../errors.ts";
+import {
+  bytes,
+  changed,
+  refuses,
+  refusesOtherLengths,
+} from "../../tests/support/wire.ts";
 import {
   decodeIdent,
   decodeRequest,
@@ -29,46 +33,6 @@ const REQUEST = {
   lba: 0x1000n,
   blockCount: 256,
 } as const;
-
-function bytes(hex: string): Uint8Array {
-  const digits = hex.replaceAll(" ", "");
-  return Uint8Array.from(
-    { length: digits.length / 2 },
-    (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16),
-  );
-}
-
-/** `hex` with other bytes from `at` on. */
-function changed(hex: string, at: number, ...values: number[]): Uint8Array {
-  const all = bytes(hex);
-  all.set(values, at);
-  return all;
-}
-
-function refuses(work: () => unknown, code: ErrorCode, text: RegExp): void {
-  assert.throws(work, (error) => {
-    assert.ok(isCoded(error, code), String(error));
-    assert.match(error.message, text);
-    return true;
-  });
-}
-
-/** Every length but the right one is refused, from none to one byte more. */
-function refusesOtherLengths(
-  decode: (bytes: Uint8Array) => unknown,
-  hex: string,
-  code: ErrorCode,
-): void {
-  const all = bytes(hex + "00");
-  for (let length = 0; length <= all.length; length++) {
-    if (length === all.length - 1) continue;
-    refuses(
-      () => decode(all.subarray(0, length)),
-      code,
-      new RegExp(`found ${length} bytes, expected \\d+$`),
-    );
-  }
-}
 
 test("layouts have the sizes and offsets of the protocol", () => {
   assert.deepEqual(IdentLayout.offsets, { magic: 0, major: 4, minor: 6 });
