@@ -17,21 +17,19 @@ export interface PhoneIdentity {
   readonly serialNumber: string;
 }
 
-/** What became of a bootloader: it left the bus to start an image, or its cable was pulled. */
-export type FastbootEnd =
-  | {
-    readonly why: "left";
-    /** What was sent, or nothing: what is installed. */
-    readonly image: Uint8Array<ArrayBuffer> | undefined;
-  }
-  | { readonly why: "unplugged" };
-
 /** Who watches it. */
 export interface FastbootWatch {
-  /** Told once. The last answer was fetched by then, or not in time. */
-  readonly onEnd: (end: FastbootEnd) => void;
+  /**
+   * It leaves the bus to start what was sent, or, with nothing, what is installed. The host may not
+   * have its answer yet, see {@linkcode answersFetched}.
+   */
+  readonly onLeave: (image: Uint8Array<ArrayBuffer> | undefined) => void;
+  /** Its cable was pulled. */
+  readonly onUnplug: () => void;
   /** Told of each command. */
   readonly onCommand?: ((command: string) => void) | undefined;
+  /** Told of each transfer of data, in bytes. */
+  readonly onData?: ((length: number) => void) | undefined;
 }
 
 const IN = 0x81, OUT = 0x01;
@@ -83,7 +81,8 @@ async function take(
   bytes: Uint8Array,
 ): Promise<void | "stall"> {
   const input = model.pipes.get(IN)!;
-  if (device.expected === 0) watch.onCommand?.(new TextDecoder().decode(bytes));
+  if (device.expected > 0) watch.onData?.(bytes.length);
+  else watch.onCommand?.(new TextDecoder().decode(bytes));
   for await (const action of device.receive(bytes)) {
     switch (action.kind) {
       case "reply":
@@ -97,15 +96,16 @@ async function take(
         await sleep(action.ms);
         break;
       case "unplug":
-        return watch.onEnd({ why: "unplugged" });
-      case "leave": {
-        const { image } = action;
-        // this transfer has to end before the host asks for the answer
-        Promise.race([input.drained(), sleep(FETCH_MS)])
-          .then(() => watch.onEnd({ why: "left", image }));
-      }
+        return watch.onUnplug();
+      case "leave":
+        watch.onLeave(action.image);
     }
   }
+}
+
+/** Resolves when the host has fetched all answers, or had time to. */
+export function answersFetched(model: UsbModel): Promise<void> {
+  return Promise.race([model.pipes.get(IN)!.drained(), sleep(FETCH_MS)]);
 }
 
 function sleep(ms: number): Promise<void> {

@@ -13,9 +13,9 @@ import { FastbootDevice } from "./fastboot_device.ts";
 import { type FastbootFault, FaultPlan } from "./fastboot_faults.ts";
 import { serveFastbootTcp } from "./fastboot_tcp.ts";
 import {
+  answersFetched,
   connectFastboot,
   FASTBOOT_PACKET_BYTES,
-  type FastbootEnd,
   fastbootSpec,
   type PhoneIdentity,
 } from "./fastboot_usb.ts";
@@ -32,6 +32,15 @@ export interface RunningMachine extends CableSource {
   /** Ends it. */
   stop(): Promise<void>;
 }
+
+/** What became of a bootloader: it left the bus to start an image, or its cable was pulled. */
+type FastbootEnd =
+  | {
+    readonly why: "left";
+    /** What was sent, or nothing: what is installed. */
+    readonly image: Uint8Array<ArrayBuffer> | undefined;
+  }
+  | { readonly why: "unplugged" };
 
 /** Something happened to the phone. */
 export type PhoneEvent =
@@ -189,7 +198,13 @@ export class VirtualPhone {
     const model = connectFastboot(
       fastbootSpec(this.#options.identity),
       this.#bootloader,
-      { onEnd, onCommand: (text) => this.#tell({ type: "command", text }) },
+      {
+        onCommand: (text) => this.#tell({ type: "command", text }),
+        onUnplug: () => onEnd({ why: "unplugged" }),
+        onLeave: (image) => {
+          answersFetched(model).then(() => onEnd({ why: "left", image }));
+        },
+      },
     );
     const device = exportModel(model);
     this.#plug("fastboot", {

@@ -64,7 +64,6 @@ export class RemotePhone {
 
   enterBootloader(): void {
     const model = bootloaderModel(this.#options, {
-      onCommand: () => {},
       onUnplug: () => this.unplug(),
       onLeave: async (image) => {
         this.image = image;

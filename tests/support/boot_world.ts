@@ -12,7 +12,11 @@ import {
   FastbootDevice,
   type FastbootDeviceOptions,
 } from "../../src/phone/fastboot_device.ts";
-import { UsbModel } from "../../src/phone/usb_device.ts";
+import {
+  connectFastboot,
+  type FastbootWatch,
+} from "../../src/phone/fastboot_usb.ts";
+import type { UsbModel } from "../../src/phone/usb_device.ts";
 import type { ServedExport } from "../../src/serve/events.ts";
 import { sleep } from "../../src/serve/link.ts";
 import { UsbDeviceSet } from "../../src/usb/device_set.ts";
@@ -125,52 +129,22 @@ export class BootingPhone {
 /** A bootloader on a USB device, which says what is done to it. */
 export function bootloaderModel(
   options: BootingPhoneOptions,
-  { onCommand, onUnplug, onLeave }: {
-    readonly onCommand: (command: string) => void;
-    readonly onUnplug: () => void;
-    readonly onLeave: (image: Uint8Array | undefined) => void;
-  },
+  watch: FastbootWatch,
 ): UsbModel {
   const { serialNumber } = options;
   const spec = fastbootSpec();
   const { [3]: _, ...strings } = spec.strings;
-  const model = new UsbModel({
-    ...spec,
-    strings: serialNumber === undefined
-      ? strings
-      : { ...strings, 3: serialNumber },
-  });
+  const model = connectFastboot(
+    {
+      ...spec,
+      strings: serialNumber === undefined
+        ? strings
+        : { ...strings, 3: serialNumber },
+    },
+    new FastbootDevice({ packetSize: 512, ...options }),
+    watch,
+  );
   model.configuration = 1;
-  const device = new FastbootDevice({ packetSize: 512, ...options });
-  const input = model.pipes.get(0x81)!;
-  const take = async (bytes: Uint8Array): Promise<void | "stall"> => {
-    if (device.expected === 0) onCommand(new TextDecoder().decode(bytes));
-    for await (const action of device.receive(bytes)) {
-      switch (action.kind) {
-        case "reply":
-          input.send(action.packet);
-          break;
-        case "stall":
-          if (action.direction === "out") return "stall";
-          input.halted = true;
-          break;
-        case "wait":
-          await pause(action.ms);
-          break;
-        case "unplug":
-          return onUnplug();
-        case "leave":
-          onLeave(action.image);
-      }
-    }
-  };
-  // one packet after the other
-  let turn: Promise<unknown> = Promise.resolve();
-  model.pipes.get(0x01)!.onOut = (bytes) => {
-    const result = turn.then(() => take(bytes));
-    turn = result;
-    return result;
-  };
   return model;
 }
 

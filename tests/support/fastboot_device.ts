@@ -8,12 +8,13 @@ import {
   FastbootDevice,
   type FastbootDeviceOptions,
 } from "../../src/phone/fastboot_device.ts";
+import { connectFastboot } from "../../src/phone/fastboot_usb.ts";
 import { FakeUsbDevice } from "./usb_fake.ts";
 import type {
   AlternateSpec,
   DeviceSpec,
 } from "../../src/phone/usb_descriptors.ts";
-import { UsbModel } from "../../src/phone/usb_device.ts";
+import type { UsbModel } from "../../src/phone/usb_device.ts";
 
 /** A phone in fastboot mode. */
 export function fastbootSpec(
@@ -52,45 +53,17 @@ export class FakePhone {
   readonly transfers: number[] = [];
   /** What was started. */
   left: { readonly image: Uint8Array | undefined } | undefined;
-  /** One packet after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor({ spec = fastbootSpec(), ...options }: FakePhoneOptions = {}) {
     const { packetSize } = spec.configurations[1]![0]![0]!.endpoints[0]!;
     this.device = new FastbootDevice({ packetSize, ...options });
-    this.model = new UsbModel(spec);
+    this.model = connectFastboot(spec, this.device, {
+      onCommand: (command) => this.commands.push(command),
+      onData: (length) => this.transfers.push(length),
+      onUnplug: () => this.usb.unplug(),
+      onLeave: (image) => this.left = { image },
+    });
     this.model.configuration = 1;
     this.usb = new FakeUsbDevice(this.model);
-    const out = this.model.pipes.get(0x01)!;
-    out.onOut = (bytes) => {
-      const result = this.#turn.then(() => this.#take(bytes));
-      this.#turn = result;
-      return result;
-    };
-  }
-
-  async #take(bytes: Uint8Array): Promise<void | "stall"> {
-    const input = this.model.pipes.get(0x81)!;
-    if (this.device.expected > 0) this.transfers.push(bytes.length);
-    else this.commands.push(new TextDecoder().decode(bytes));
-    for await (const action of this.device.receive(bytes)) {
-      switch (action.kind) {
-        case "reply":
-          input.send(action.packet);
-          break;
-        case "stall":
-          if (action.direction === "out") return "stall";
-          input.halted = true;
-          break;
-        case "wait":
-          await new Promise((resolve) => setTimeout(resolve, action.ms));
-          break;
-        case "unplug":
-          this.usb.unplug();
-          return;
-        case "leave":
-          this.left = { image: action.image };
-      }
-    }
   }
 }
