@@ -196,15 +196,21 @@ async function execute(plan: Plan, verbose: boolean): Promise<Counts> {
   const took = `${result.seconds.toFixed(1)} s`;
   console.log(`${good ? "ok    " : "FAILED"}  ${name}: ${shown} (${took})`);
   if (good) return counts;
-  if (!verbose) console.log(`${withoutPassed(output)}\n`);
+  if (!verbose) console.log(`${aboutFailures(output)}\n`);
   // A runner that fails without a failed test counts as one.
   const { passed = 0, failed = 0, skipped = 0 } = counts ?? {};
   return { passed, failed: Math.max(1, failed), skipped };
 }
 
-/** Output without the lines of single tests that passed. */
-function withoutPassed(output: string): string {
+/** What tells why tests failed: Deno's own report of them where there is one, else all but passes. */
+function aboutFailures(output: string): string {
   const lines = output.split("\n");
+  // Deno lists the names last; first is where they are seen in a log that is cut.
+  const errors = lines.indexOf(" ERRORS "), names = lines.indexOf(" FAILURES ");
+  if (errors >= 0 && names > errors) {
+    return [...lines.slice(names, -1), ...lines.slice(errors, names)]
+      .slice(0, 1500).join("\n").trimEnd();
+  }
   if (lines.length < 400) return output.trimEnd();
   const passed =
     /^\s*(?:ok \d+|\(pass\)|.* \.\.\. ok)|^\s*(?:---|\.\.\.|duration_ms|type:)/;
