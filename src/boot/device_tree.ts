@@ -18,6 +18,8 @@ export interface DeviceTreeFile {
   readonly release: string | undefined;
   /** Release of another kernel, whose tree it is. */
   readonly otherRelease?: string;
+  /** The file system it lies in. */
+  readonly files: FileSystem;
 }
 
 /** Most names that an error lists. */
@@ -35,6 +37,10 @@ const MAX_NAMES = 10_000;
  * release. In each folder the whole name is tried, then its last part alone. Reads only the directories
  * on the way; when nothing is found, lists those that are there for the names in the message.
  *
+ * Of several file systems, the first that has the tree of this release counts, then the first that has it
+ * at all.
+ *
+ * @param systems The root first, then those beside it.
  * @param name As profiles have it: `qcom/sdm845-oneplus-fajita`; a leading `/` and `.dtb` are fine.
  * @param release Of the kernel, as `uname -r` prints it.
  * @param options.signal Stops reading; rejects with `signal.reason`.
@@ -42,7 +48,7 @@ const MAX_NAMES = 10_000;
  * @throws {FormatError} `device-tree.not-found` with where it looked and the closest names there
  */
 export async function findDeviceTree(
-  files: FileSystem,
+  systems: readonly [FileSystem, ...FileSystem[]],
   name: string,
   release: string,
   options?: ReadOptions,
@@ -53,9 +59,26 @@ export async function findDeviceTree(
   if (release.includes("/")) throw notAPath("release", release);
   const names = [...new Set([wanted, lastPart(wanted)])];
 
-  const own = RELEASE_FOLDERS.map((folder) => folder.replace("*", release));
+  let found: DeviceTreeFile | undefined;
+  for (const files of systems) {
+    const here = await findHere(files, names, release, options);
+    if (here?.release === release) return here;
+    found ??= here;
+  }
+  if (found !== undefined) return found;
+  throw await notFound(systems[0], wanted, release, options);
+}
+
+/** As {@linkcode findDeviceTree}, in one file system. */
+async function findHere(
+  files: FileSystem,
+  names: readonly string[],
+  release: string,
+  options?: ReadOptions,
+): Promise<DeviceTreeFile | undefined> {
+  const own = foldersOf(release);
   const inOwn = await findIn(files, own, names, options);
-  if (inOwn !== undefined) return { path: inOwn, release };
+  if (inOwn !== undefined) return { files, path: inOwn, release };
 
   const ownThere = (await existing(files, own, options)).length > 0;
   for (const folder of COMMON_FOLDERS) {
@@ -63,29 +86,30 @@ export async function findDeviceTree(
     if (path === undefined) continue;
     // `/boot/dtb` may be a link to the folder of one kernel
     const of = releaseOf(path);
-    if (of === release) return { path, release };
-    if (of === undefined) return { path, release: undefined };
-    if (!ownThere) return { path, release: undefined, otherRelease: of };
-  }
-
-  const others = await otherFolders(files, release, options);
-  if (!ownThere) {
-    for (const folder of others) {
-      const path = await findIn(files, [folder], names, options);
-      if (path === undefined) continue;
-      const of = releaseOf(path);
-      return of === undefined
-        ? { path, release: undefined }
-        : { path, release: undefined, otherRelease: of };
+    if (of === release) return { files, path, release };
+    if (of === undefined) return { files, path, release: undefined };
+    if (!ownThere) {
+      return { files, path, release: undefined, otherRelease: of };
     }
   }
-  throw await notFound(
-    files,
-    wanted,
-    release,
-    ownThere ? own : [...own, ...others],
-    options,
-  );
+  if (ownThere) return undefined;
+  for (const folder of await otherFolders(files, release, options)) {
+    const path = await findIn(files, [folder], names, options);
+    if (path === undefined) continue;
+    const of = releaseOf(path);
+    return {
+      files,
+      path,
+      release: undefined,
+      ...(of === undefined ? {} : { otherRelease: of }),
+    };
+  }
+  return undefined;
+}
+
+/** Where the trees of a kernel are. */
+function foldersOf(release: string): string[] {
+  return RELEASE_FOLDERS.map((folder) => folder.replace("*", release));
 }
 
 /**
@@ -94,8 +118,7 @@ export async function findDeviceTree(
  * @throws {FormatError} `fdt.too-large` before anything is read
  */
 export async function readDeviceTree(
-  files: FileSystem,
-  { path }: { readonly path: string },
+  { files, path }: Pick<DeviceTreeFile, "files" | "path">,
   options?: ReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const file = await files.open(path, options);
@@ -177,12 +200,14 @@ async function notFound(
   files: FileSystem,
   wanted: string,
   release: string,
-  folders: readonly string[],
   options?: ReadOptions,
 ): Promise<FormatError> {
+  const own = foldersOf(release);
+  const ownThere = (await existing(files, own, options)).length > 0;
+  const others = ownThere ? [] : await otherFolders(files, release, options);
   const places = await existing(
     files,
-    [...folders, ...COMMON_FOLDERS],
+    [...own, ...others, ...COMMON_FOLDERS],
     options,
   );
   const looked: string[] = [];

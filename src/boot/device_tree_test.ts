@@ -19,12 +19,31 @@ const link = (path: string, target: string): PathDescription => ({
   target,
 });
 
-function find(
+/** What is found in one file system. */
+async function find(
   entries: readonly PathDescription[],
   name = NAME,
-): Promise<DeviceTreeFile> {
-  return findDeviceTree(withPaths(MemorySource.from(entries)), name, RELEASE);
+): Promise<Omit<DeviceTreeFile, "files">> {
+  const files = withPaths(MemorySource.from(entries));
+  const found = await findDeviceTree([files], name, RELEASE);
+  assert.equal(found.files, files);
+  const { files: _files, ...rest } = found;
+  return rest;
 }
+
+test("findDeviceTree() takes the tree of the release from whichever file system has it", async () => {
+  const of = (...paths: string[]) =>
+    withPaths(MemorySource.from(paths.map(file)));
+  const root = of(`/boot/dtb/${NAME}.dtb`), empty = of("/x");
+  const boot = of(`/dtbs/${RELEASE}/${NAME}.dtb`),
+    old = of(`/dtbs/${NAME}.dtb`);
+  const first = async (...systems: [typeof root, ...(typeof root)[]]) =>
+    (await findDeviceTree(systems, NAME, RELEASE)).files;
+  assert.equal(await first(root, old, boot), boot);
+  assert.equal(await first(root, old), root);
+  assert.equal(await first(empty, old), old);
+  await assert.rejects(first(empty, empty), { code: "device-tree.not-found" });
+});
 
 for (
   const folder of [
@@ -159,7 +178,7 @@ test("findDeviceTree() lists no directory when the tree is there", async () => {
   const source = MemorySource.from([
     file(`/usr/lib/linux-image-${RELEASE}/${NAME}.dtb`),
   ]);
-  await findDeviceTree(withPaths(source), NAME, RELEASE);
+  await findDeviceTree([withPaths(source)], NAME, RELEASE);
   assert.equal(source.calls.list, 0);
   assert.ok(source.calls.lookup <= 6, `${source.calls.lookup} lookups`);
 });
@@ -169,15 +188,17 @@ test("findDeviceTree() refuses what cannot be part of a path", async () => {
     await assert.rejects(find([], name), RangeError);
   }
   const files = withPaths(MemorySource.from([]));
-  await assert.rejects(findDeviceTree(files, NAME, "6/12"), RangeError);
-  await assert.rejects(findDeviceTree(files, NAME, ""), RangeError);
+  await assert.rejects(findDeviceTree([files], NAME, "6/12"), RangeError);
+  await assert.rejects(findDeviceTree([files], NAME, ""), RangeError);
 });
 
 test("findDeviceTree() stops when its signal does", async () => {
   const reason = new Error("enough");
   const files = withPaths(MemorySource.from([file("/boot/a.dtb")]));
   await assert.rejects(
-    findDeviceTree(files, NAME, RELEASE, { signal: AbortSignal.abort(reason) }),
+    findDeviceTree([files], NAME, RELEASE, {
+      signal: AbortSignal.abort(reason),
+    }),
     (error) => error === reason,
   );
 });
@@ -187,9 +208,9 @@ test("readDeviceTree() refuses a file larger than any device tree before it read
     { path: "/a.dtb", type: "file", content: "tree" },
     { path: "/b.dtb", type: "file", content: new Uint8Array(4194305) },
   ]));
-  assert.equal((await readDeviceTree(files, { path: "/a.dtb" })).length, 4);
+  assert.equal((await readDeviceTree({ files, path: "/a.dtb" })).length, 4);
   await assert.rejects(
-    readDeviceTree(files, { path: "/b.dtb" }),
+    readDeviceTree({ files, path: "/b.dtb" }),
     (error) => isCoded(error, "fdt.too-large"),
   );
 });

@@ -23,16 +23,19 @@ import {
 
 /** What {@linkcode chooseKernel} may be told. */
 export interface ChooseKernelOptions extends ReadOptions {
-  /** Path of the kernel to take, instead of the newest. */
-  readonly path?: string;
-  /** Where the modules are, when not in the same file system as the kernel. */
-  readonly modules?: FileSystem;
+  /**
+   * File systems beside the one with the modules, such as a boot partition or the medium around a live
+   * image: a kernel is looked for there when none of the first has modules.
+   */
+  readonly others?: readonly FileSystem[] | undefined;
   /** Bytes of a kernel, packed or not, at which it fails; 128 MiB when absent. */
   readonly maxSize?: number;
 }
 
 /** The kernel to boot. */
 export interface ChosenKernel extends KernelCandidate {
+  /** Name of the file system it lies in, when not the one with the modules. */
+  readonly from?: string;
   /** As `uname -r` will print it: read from the kernel itself. */
   readonly release: string;
   /** Bytes of its file. */
@@ -48,7 +51,9 @@ export interface ChosenKernel extends KernelCandidate {
  *
  * Of several, the one whose place or name states the newest release is read; kernels that state none
  * are read only where no other is, and the newest of these is taken. What counts then is the release
- * in the kernel itself, and the image must hold the modules of that.
+ * in the kernel itself, and the image must hold the modules of that. Where its own kernel does not fit
+ * its modules, or there is none, the other file systems are looked through, and the first kernel is
+ * taken that fits.
  *
  * @throws {FormatError} `kernel.not-found`, `kernel.no-release`, `kernel.modules-mismatch`,
  * `kernel.too-large`, and what `unwrapKernel()` and the file system throw
@@ -70,42 +75,57 @@ export async function chooseKernel(
   options: ChooseKernelOptions = {},
 ): Promise<ChosenKernel> {
   const found = await findKernels(files, options);
-  const chosen = options.path === undefined
-    ? await newest(files, found, options)
-    : await readKernel(files, await given(files, options), options);
-  const { modules: elsewhere } = options;
-  const { modules } = elsewhere === undefined
-    ? found
-    : await findKernels(elsewhere, options);
-  const folder = modules.get(chosen.release);
-  if (folder !== undefined) return { ...chosen, modules: folder };
-  if (modules.size === 0) return chosen;
-  throw mismatch(chosen, [...modules.keys()], elsewhere ?? files);
+  const { modules } = found;
+  const unfit: ChosenKernel[] = [];
+  if (found.candidates.length > 0) {
+    const chosen = await newest(files, found, options);
+    const fit = withModules(chosen, modules);
+    if (fit !== undefined) return fit;
+    unfit.push(chosen);
+  }
+  const looked = [...found.looked];
+  for (const other of options.others ?? []) {
+    const { candidates } = await findKernels(other, options);
+    looked.push(`the same in "${other.name}"`);
+    for (const candidate of candidates) {
+      // a release that is stated is believed when it rules the kernel out
+      const { release } = candidate;
+      if (release !== undefined && modules.size > 0 && !modules.has(release)) {
+        continue;
+      }
+      const read = await readKernel(other, candidate, options);
+      const chosen = { ...read, from: other.name };
+      const fit = withModules(chosen, modules);
+      if (fit !== undefined) return fit;
+      unfit.push(chosen);
+    }
+  }
+  if (unfit.length > 0) throw mismatch(unfit[0]!, [...modules.keys()], files);
+  throw new FormatError(
+    "kernel.not-found",
+    `Cannot find a kernel in "${files.name}": looked for ${
+      looked.join(", ")
+    }, found none; use an image that has one`,
+    { facts: { image: files.name, looked: looked.join("\n") } },
+  );
 }
 
-async function given(
-  files: FileSystem,
-  options: ChooseKernelOptions,
-): Promise<KernelCandidate> {
-  const path = await files.resolve(options.path!, options);
-  return { path, origin: "boot" };
+/** The kernel with the folder of its modules; nothing when there are those of others only. */
+function withModules(
+  kernel: ChosenKernel,
+  modules: FoundKernels["modules"],
+): ChosenKernel | undefined {
+  const folder = modules.get(kernel.release);
+  if (folder !== undefined) return { ...kernel, modules: folder };
+  return modules.size === 0 ? kernel : undefined;
 }
 
 async function newest(
   files: FileSystem,
-  { candidates, looked }: FoundKernels,
+  { candidates }: FoundKernels,
   options: ChooseKernelOptions,
 ): Promise<ChosenKernel> {
-  const [first, ...others] = candidates;
-  if (first === undefined) {
-    throw new FormatError(
-      "kernel.not-found",
-      `Cannot find a kernel in "${files.name}": looked for ${
-        looked.join(", ")
-      }, found none; use an image that has one`,
-      { facts: { image: files.name, looked: looked.join("\n") } },
-    );
-  }
+  const [first, ...others] = candidates as [KernelCandidate];
   let best = await readKernel(files, first, options);
   if (first.release !== undefined) return best;
   for (const candidate of others) {

@@ -117,18 +117,31 @@ test("chooseKernel() searches below /boot when nothing else is there", async () 
   assert.equal(kernel.origin, "below-boot");
 });
 
-test("chooseKernel() takes a path, modules of another file system, and bzImages", async () => {
+test("chooseKernel() takes the kernel of another file system that fits the modules", async () => {
   const files = tree({
-    "/vmlinuz-9.9.9": imageOf("9.9.9"),
-    "/boot/vmlinuz-x86": madeBzImage(1600),
+    "/boot/vmlinuz-9.9.9": imageOf("9.9.9"),
+    "/usr/lib/modules/6.99.0-made-amd64": "",
   });
-  const modules = tree({ "/usr/lib/modules/6.99.0-made-amd64": "" });
-  const kernel = await chooseKernel(files, {
-    path: "/boot/vmlinuz-x86",
-    modules,
-  });
+  const others = [
+    tree({ "/EFI/BOOT/BOOTX64.EFI": "" }),
+    tree({ "/live/vmlinuz": imageOf("9.9.8"), "/vmlinuz-1.2.3": "no kernel" }),
+    tree({ "/live/vmlinuz-x86": madeBzImage(1600) }),
+  ];
+  const kernel = await chooseKernel(files, { others });
   assert.equal(kernel.kernel.format, "bzimage");
+  assert.equal(kernel.path, "/live/vmlinuz-x86");
+  assert.equal(kernel.from, "memory");
+  assert.equal(kernel.origin, "live");
   assert.equal(kernel.modules, "/usr/lib/modules/6.99.0-made-amd64");
+  const own = { "/vmlinuz": imageOf("6.1.0"), "/usr/lib/modules/6.1.0": "" };
+  assert.equal(
+    (await chooseKernel(tree(own), { others })).from,
+    undefined,
+  );
+  await assert.rejects(chooseKernel(files, { others: others.slice(0, 2) }), {
+    code: "kernel.modules-mismatch",
+    message: /release 9\.9\.9: .* has modules of 6\.99\.0-made-amd64/,
+  });
 });
 
 test("chooseKernel() lets an image without any modules pass", async () => {
@@ -141,7 +154,7 @@ test("chooseKernel() refuses an image without kernel, saying where it looked", a
   await assert.rejects(chooseKernel(tree({ "/boot/grub/grub.cfg": "x" })), {
     code: "kernel.not-found",
     message:
-      'Cannot find a kernel in "memory": looked for /usr/lib/modules/*/vmlinuz, /lib/modules/*/vmlinuz, /boot/loader/entries/*.conf, /loader/entries/*.conf, /boot/efi/loader/entries/*.conf, /efi/loader/entries/*.conf, /boot/vmlinuz*, /boot/Image*, /boot/linux*, /vmlinuz*, /boot/EFI/Linux/*.efi, /EFI/Linux/*.efi, /efi/EFI/Linux/*.efi, /boot/**/{vmlinuz,Image,linux}*, found none; use an image that has one',
+      'Cannot find a kernel in "memory": looked for /usr/lib/modules/*/vmlinuz, /lib/modules/*/vmlinuz, /boot/loader/entries/*.conf, /loader/entries/*.conf, /boot/efi/loader/entries/*.conf, /efi/loader/entries/*.conf, /boot/vmlinuz*, /boot/Image*, /boot/linux*, /vmlinuz*, /boot/EFI/Linux/*.efi, /EFI/Linux/*.efi, /efi/EFI/Linux/*.efi, /live/vmlinuz*, /casper/vmlinuz*, /images/pxeboot/vmlinuz*, /isolinux/vmlinuz*, /boot/**/{vmlinuz,Image,linux}*, found none; use an image that has one',
   });
 });
 

@@ -20,6 +20,16 @@ export interface Deployment {
   readonly files: FileSystem;
 }
 
+/** Tells whether a file system is an OSTree sysroot, with its roots in deployments alone. */
+export async function isSysroot(
+  files: FileSystem,
+  options?: ReadOptions,
+): Promise<boolean> {
+  const repository = await files.find("/ostree/repo", options);
+  if (repository?.type !== "directory") return false;
+  return await files.find("/usr", options) === undefined;
+}
+
 /**
  * Opens a deployment.
  *

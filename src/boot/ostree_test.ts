@@ -3,7 +3,7 @@ import test from "node:test";
 import { isCoded } from "../errors.ts";
 import { MemorySource } from "../fs/memory_source.ts";
 import { withPaths } from "../fs/open_paths.ts";
-import { openDeployment } from "./ostree.ts";
+import { isSysroot, openDeployment } from "./ostree.ts";
 
 /** A sysroot with two deployments, as `ostree admin deploy` leaves it. */
 function sysroot(loader: string) {
@@ -29,6 +29,16 @@ function sysroot(loader: string) {
     { path: "/ostree/astray", type: "symlink", target: "/boot" },
   ]));
 }
+
+test("isSysroot() tells sysroots from roots that came out of OSTree", async () => {
+  const of = (...paths: string[]) =>
+    withPaths(MemorySource.from(
+      paths.map((path) => ({ path, type: "directory" })),
+    ));
+  assert.equal(await isSysroot(of("/ostree/repo", "/boot")), true);
+  assert.equal(await isSysroot(of("/ostree/repo", "/usr")), false);
+  assert.equal(await isSysroot(of("/usr")), false);
+});
 
 test("openDeployment() takes the one that the loader would boot", async () => {
   const current = await openDeployment(sysroot("loader.1"));

@@ -50,8 +50,16 @@ export interface PlanOptions extends ReadOptions {
   readonly modules?: readonly string[];
   /** Send modules as compressed as the image has them: the kernel must unpack them itself. */
   readonly keepCompressedModules?: boolean;
-  /** Boot an OSTree deployment: the current one, or the one that this link leads to. */
+  /**
+   * Boot an OSTree deployment: the current one, or the one that this link leads to. When absent, the
+   * current one of an image that is an OSTree sysroot and nothing else.
+   */
   readonly ostree?: true | string;
+  /**
+   * File systems beside the root, such as a boot partition or the medium around a live image. Kernel
+   * and device tree are taken from them when the root has none that fit its modules.
+   */
+  readonly others?: readonly FileSystem[];
   /** Words and settings besides those of profile and image. */
   readonly cmdline?: Omit<CmdlineParts, "device" | "ostree" | "rootFileSystem">;
   /** Told which part is begun. Must not throw. */

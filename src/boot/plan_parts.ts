@@ -21,7 +21,7 @@ import {
   type RootFileSystem,
   type WantedModule,
 } from "./modules.ts";
-import { type Deployment, openDeployment } from "./ostree.ts";
+import { type Deployment, isSysroot, openDeployment } from "./ostree.ts";
 import type { BootParts, PlannedDeviceTree, PlanOptions } from "./plan.ts";
 import { type ModuleFile, readModules } from "./read_modules.ts";
 import {
@@ -63,19 +63,14 @@ export async function collectParts(
   if (stage0 !== undefined) {
     checkStage0(stage0.bytes, machineOf(stage0.bytes), stage0.name);
   }
-  const deployment = options.ostree === undefined
-    ? undefined
-    : await openDeployment(
-      image,
-      options.ostree === true ? undefined : options.ostree,
-      { signal },
-    );
+  const deployment = await deploymentOf(image, options);
   const files = deployment?.files ?? image;
   const known = { profile, rootFileSystem, deployment };
   compose(known, "aarch64", options);
 
   onPart?.("kernel");
-  const kernel = await chooseKernel(files, { signal });
+  const { others = [] } = options;
+  const kernel = await chooseKernel(files, { signal, others });
   const machine: Machine = kernel.kernel.format === "bzimage"
     ? "x86_64"
     : "aarch64";
@@ -95,6 +90,17 @@ export async function collectParts(
     keepCompressed: options.keepCompressedModules ?? false,
   });
   return { ...known, machine, kernel, modules, moduleFiles, deviceTree };
+}
+
+/** The deployment that is meant; none for an image that is a root itself. */
+async function deploymentOf(
+  image: FileSystem,
+  { ostree, signal }: PlanOptions,
+): Promise<Deployment | undefined> {
+  const isMeant = ostree !== undefined || await isSysroot(image, { signal });
+  if (!isMeant) return undefined;
+  const link = typeof ostree === "string" ? ostree : undefined;
+  return await openDeployment(image, link, { signal });
 }
 
 /** Packs what was collected for one phone, which is known by `options.cmdline`. */
@@ -225,7 +231,7 @@ async function readTree(
   release: string,
   options: PlanOptions,
 ): Promise<PlannedDeviceTree | undefined> {
-  const { dtb, overlays = [], signal, onPart } = options;
+  const { dtb, overlays = [], others = [], signal, onPart } = options;
   const name = profile.devicetree_name;
   if (dtb === undefined && name === null) {
     refuseChanges(profile, options);
@@ -233,12 +239,12 @@ async function readTree(
   }
   onPart?.("device-tree");
   const found = dtb === undefined
-    ? await findDeviceTree(files, name!, release, { signal })
+    ? await findDeviceTree([files, ...others], name!, release, { signal })
     : undefined;
   const from = found?.path ?? dtb!.name;
   const stored = found === undefined
     ? dtb!.bytes
-    : await readDeviceTree(files, found, { signal });
+    : await readDeviceTree(found, { signal });
   return {
     from,
     storedSize: stored.length,

@@ -2,7 +2,7 @@
  * Folders that distributions put the device trees of one kernel in; `*` is its release.
  *
  * Debian; Fedora, Alpine and others; Ubuntu; Fedora, openSUSE and flash-kernel; Arch. Those below
- * `/lib` are for images without a merged `/usr`.
+ * `/lib` are for images without a merged `/usr`, those at the top for boot partitions.
  */
 export const RELEASE_FOLDERS: readonly string[] = [
   "/usr/lib/linux-image-*",
@@ -13,6 +13,8 @@ export const RELEASE_FOLDERS: readonly string[] = [
   "/boot/dtb-*",
   "/boot/dtbs-*",
   "/boot/dtbs/*",
+  "/dtb-*",
+  "/dtbs/*",
 ];
 
 /** Folders of device trees that do not say for which kernel: postmarketOS and boards with one kernel. */
@@ -23,4 +25,6 @@ export const COMMON_FOLDERS: readonly string[] = [
   "/usr/share/dtb",
   "/usr/lib/firmware",
   "/lib/firmware",
+  "/dtbs",
+  "/dtb",
 ];

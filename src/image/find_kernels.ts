@@ -18,7 +18,7 @@ import {
 
 /**
  * How a kernel was found: in a folder of modules, by a boot loader entry, by its name in `/boot` or
- * at the top, as a unified kernel image, or somewhere below `/boot`.
+ * at the top, as a unified kernel image, where live media have it, or somewhere below `/boot`.
  */
 export type KernelOrigin =
   | "modules"
@@ -26,6 +26,7 @@ export type KernelOrigin =
   | "boot"
   | "top"
   | "uki"
+  | "live"
   | "below-boot";
 
 /** A file that should be a kernel. It was not read. */
@@ -63,6 +64,9 @@ const ENTRY_FOLDERS = [
   ["/boot/efi/loader/entries", ["/boot/efi", "/boot", ""]],
   ["/efi/loader/entries", ["/efi", "/boot", ""]],
 ] as const;
+/** Of live media: Debian, Ubuntu, Fedora and others; Arch has a folder for each architecture. */
+const LIVE_FOLDERS = ["/live", "/casper", "/images/pxeboot", "/isolinux"];
+const ARCH_FOLDERS = ["/arch/boot/aarch64", "/arch/boot/x86_64"];
 const UKI_FOLDERS = ["/boot/EFI/Linux", "/EFI/Linux", "/efi/EFI/Linux"];
 /** `vmlinuz`, `vmlinuz-6.12.1`, `Image.gz`, `linux.efi` and so on. */
 const KERNEL_NAME = /^(?:vmlinu[xz]|[zu]?Image|linux|kernel)(?:[-.].+)?$/;
@@ -106,6 +110,9 @@ export async function findKernels(
       await search.add(`${folder}/${name}`, "uki", {});
     }
   }
+  for (const folder of [...LIVE_FOLDERS, ...ARCH_FOLDERS]) {
+    await search.named(folder, "live");
+  }
   if (search.found.size === 0) await search.below("/boot", DEPTH);
   return {
     candidates: search.candidates(),
@@ -119,6 +126,7 @@ export async function findKernels(
       "/boot/linux*",
       "/vmlinuz*",
       ...UKI_FOLDERS.map((folder) => `${folder}/*.efi`),
+      ...LIVE_FOLDERS.map((folder) => `${folder}/vmlinuz*`),
       `/boot/**/{vmlinuz,Image,linux}*`,
     ],
   };

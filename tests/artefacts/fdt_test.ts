@@ -277,7 +277,7 @@ test(
       const files = await openErofs(recorded);
       const opened = recorded.report.bytes;
       const name = "qcom/sdm845-oneplus-fajita";
-      const found = await findDeviceTree(files, name, release);
+      const found = await findDeviceTree([files], name, release);
       assert.deepEqual(found, {
         path: `/usr/lib/linux-image-${release}/${name}.dtb`,
         release,
@@ -285,10 +285,10 @@ test(
       const bytes = recorded.report.bytes - opened;
       console.log(`read ${bytes} bytes to find it`);
       assert.ok(bytes < 64 << 10, `read ${bytes} bytes`);
-      const { model } = await describeDtb(await readDeviceTree(files, found));
+      const { model } = await describeDtb(await readDeviceTree(found));
       assert.equal(model, "OnePlus 6T");
       await assert.rejects(
-        findDeviceTree(files, "qcom/sdm845-oneplus-fajta", release),
+        findDeviceTree([files], "qcom/sdm845-oneplus-fajta", release),
         /closest are qcom\/sdm845-oneplus-fajita/,
       );
     } finally {
