@@ -5,12 +5,12 @@
  */
 
 import type { CachedReader } from "../../block/cache.ts";
+import type { DecodedCache } from "../../block/decoded_cache.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import { type ErrorCode, FormatError } from "../../errors.ts";
 import type { Inode } from "../../fs/filesystem.ts";
 import { ErofsFault, type ErofsParser } from "../../wasm/erofs.ts";
-import type { DecodedCache } from "./decoded_cache.ts";
 import type { Superblock } from "./superblock.ts";
 
 /** Data layouts, `enum` of erofs_fs.h. */

@@ -1,4 +1,5 @@
 import { withCache } from "../../block/cache.ts";
+import { DecodedCache } from "../../block/decoded_cache.ts";
 import { checkCount } from "../../block/range.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
@@ -14,7 +15,6 @@ import { withPaths } from "../../fs/open_paths.ts";
 import { loadErofsParser } from "../../wasm/erofs.ts";
 import { openChunked } from "./chunked.ts";
 import { openCompressed } from "./compressed.ts";
-import { DecodedCache } from "./decoded_cache.ts";
 import { listDirectory, lookupName } from "./directory.ts";
 import { openFlat } from "./flat.ts";
 import {

@@ -4,10 +4,10 @@ interface Entry {
 }
 
 /**
- * Keeps the extents decoded last, bounded by bytes; the least recently used leave first.
+ * Keeps the extents or blocks decoded last, bounded by bytes; the least recently used leave first.
  *
- * Keyed by where an extent is stored: extents of several files may share one pcluster, each taking
- * the first part of it, so a longer one serves a shorter one as well.
+ * Keyed by where an extent is stored. In erofs extents of several files may share one pcluster, each
+ * taking the first part of it, so a longer one serves a shorter one as well.
  */
 export class DecodedCache {
   readonly #maxBytes: number;
