@@ -16,6 +16,8 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   fs: ["bytes", "block"],
   format: ["bytes", "wasm", "block", "fs"],
   image: READING,
+  // documents are read as profiles are
+  pipeline: [...READING, "image", "device"],
   fastboot: ["bytes", "block"],
   usb: ["bytes", "block"],
   serve: ["bytes", "block", "usb"],

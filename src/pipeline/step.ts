@@ -1,0 +1,86 @@
+/**
+ * The steps of a pipeline document: how an image is got at, written down by hand.
+ *
+ * @module
+ */
+
+// `zod/mini`: the same checks as `zod` in a sixteenth of the bytes
+import * as z from "zod/mini";
+
+const FILLED = z.string().check(z.regex(/\S/, "text that is not blank"));
+const LBA_SIZE = z.literal([512, 1024, 2048, 4096]);
+const INDEX = z.int().check(z.minimum(0), z.maximum(0xffff));
+
+const CONTENT = z.strictObject({
+  digest: z.string().check(z.regex(
+    /^(?:sha512:[0-9a-f]{128}|sha256:[0-9a-f]{64})$/,
+    "sha512: and 128, or sha256: and 64 lower-case hexadecimal digits",
+  )),
+  size_bytes: z.int().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER)),
+});
+
+/** What the bytes that a step gives must be. */
+export type Content = z.infer<typeof CONTENT>;
+
+/** Fields of each step besides the step below it, as `kind: form`. Unknown keys are refused. */
+export const STEP_FORMS = {
+  http: z.strictObject({
+    http: FILLED,
+    cors_safelisted_mode: z.optional(z.boolean()),
+    content: z.optional(CONTENT),
+  }),
+  file: z.strictObject({ file: FILLED, content: z.optional(CONTENT) }),
+  casync: z.strictObject({
+    index: FILLED.check(z.regex(
+      /^(?![^?#]*\.caidx(?:[?#]|$))/i,
+      "an index of a file (.caibx), not of a directory",
+    )),
+    chunk_store: z.optional(FILLED),
+    content: z.optional(CONTENT),
+  }),
+  xz: z.strictObject({ content: z.optional(CONTENT) }),
+  tar: z.strictObject({ entry: FILLED, content: z.optional(CONTENT) }),
+  android_sparseimg: z.strictObject({ content: z.optional(CONTENT) }),
+  mbr: z.strictObject({
+    partuuid: z.optional(FILLED),
+    index: z.optional(INDEX),
+    lba_size: z.optional(LBA_SIZE),
+    content: z.optional(CONTENT),
+  }),
+  gpt: z.strictObject({
+    partlabel: z.optional(FILLED),
+    partuuid: z.optional(FILLED),
+    index: z.optional(INDEX),
+    lba_size: z.optional(LBA_SIZE),
+    content: z.optional(CONTENT),
+  }),
+} as const;
+
+/** Name of a step. */
+export type StepKind = keyof typeof STEP_FORMS;
+
+/** All names, sources first. */
+export const STEP_KINDS = Object.keys(STEP_FORMS) as readonly StepKind[];
+
+/** Steps that have no step below them. */
+export type SourceKind = "http" | "file" | "casync";
+
+/** One step with its fields as the document has them, and the step below it. */
+export type Step =
+  | { [K in SourceKind]: { kind: K } & z.infer<(typeof STEP_FORMS)[K]> }[
+    SourceKind
+  ]
+  | {
+    [K in Exclude<StepKind, SourceKind>]:
+      & { kind: K; source: Step }
+      & z.infer<(typeof STEP_FORMS)[K]>;
+  }[Exclude<StepKind, SourceKind>];
+
+/** Steps around a source at most. */
+export const MAX_WRAPPERS = 16;
+
+/** Selectors of partitions, of which exactly one must be there. */
+export const SELECTORS: Readonly<Record<"gpt" | "mbr", readonly string[]>> = {
+  gpt: ["partlabel", "partuuid", "index"],
+  mbr: ["partuuid", "index"],
+};
