@@ -79,6 +79,7 @@ const INCLUDES = [
   `${XZ}/api`,
   "zlib-1.3.1",
   "dtc-1.7.2/libfdt",
+  "bzip2-1.0.8",
 ].flatMap((path) => ["-isystem", `${CACHE}/sources/${path}`]);
 
 const BCJ = [
@@ -161,7 +162,14 @@ async function groups(): Promise<Group[]> {
       folder: "wasm/src",
       upstream: false,
       files: own,
-      flags: [...STRICT, "-O2", "-DZ_SOLO", ...INCLUDES, "-Iwasm"],
+      flags: [
+        ...STRICT,
+        "-O2",
+        "-DZ_SOLO",
+        "-DBZ_NO_STDIO",
+        ...INCLUDES,
+        "-Iwasm",
+      ],
     },
     {
       folder: "libdeflate-1.23/lib",
@@ -280,6 +288,18 @@ async function groups(): Promise<Group[]> {
       upstream: true,
       files: ["inffast.c", "inflate.c", "inftrees.c"],
       flags: ["-O3", "-DZ_SOLO", "-DNO_GZIP"],
+    },
+    {
+      folder: "bzip2-1.0.8",
+      upstream: true,
+      files: [
+        "bzlib.c",
+        "crctable.c",
+        "decompress.c",
+        "huffman.c",
+        "randtable.c",
+      ],
+      flags: ["-Os", "-DBZ_NO_STDIO"],
     },
     {
       folder: "dtc-1.7.2/libfdt",

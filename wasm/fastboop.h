@@ -109,6 +109,7 @@ enum fb_stream_kind {
 	FB_STREAM_RAW = 5,   /* DEFLATE alone */
 	FB_STREAM_ZLIB = 6,
 	FB_STREAM_LZMA = 7,  /* one .lzma file */
+	FB_STREAM_BZIP2 = 8, /* streams one after another, then zeros */
 };
 
 struct fb_stream;

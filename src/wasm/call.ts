@@ -119,6 +119,7 @@ export async function encodeWhole(
 
 /** Formats that codecs speak of in error codes. */
 export type Format =
+  | "bzip2"
   | "cpio"
   | "deflate"
   | "gzip"

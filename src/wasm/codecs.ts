@@ -6,6 +6,7 @@
  *
  * @module
  */
+export { bzip2Decode, bzip2DecodeStream } from "./bzip2.ts";
 export { crc32, crc32c } from "./checksum.ts";
 export { type CpioEntry, packCpio } from "./cpio.ts";
 export {

@@ -11,6 +11,8 @@ import {
   through,
 } from "../../tests/fixtures/codecs/fixtures.ts";
 import {
+  bzip2Decode,
+  bzip2DecodeStream,
   crc32,
   crc32c,
   decodeMicroLzma,
@@ -56,6 +58,11 @@ const lz4 = {
   decode: lz4FrameDecode,
   stream: lz4FrameDecodeStream,
 };
+const bzip2 = {
+  format: "bzip2",
+  decode: bzip2Decode,
+  stream: bzip2DecodeStream,
+};
 const BCJ = ["x86", "arm", "armthumb", "arm64", "powerpc", "ia64", "sparc"];
 
 const CASES: readonly Case[] = [
@@ -76,6 +83,11 @@ const CASES: readonly Case[] = [
     decode: lz4LegacyDecode,
   },
   ...["seq.zst", "frames.zst"].map((file) => ({ ...zstd, file, content: SEQ })),
+  ...["seq.bz2", "streams.bz2"].map((file) => ({
+    ...bzip2,
+    file,
+    content: SEQ,
+  })),
   ...["none", "crc32", "crc64", "sha256", "blocks", "streams"].map((name) => ({
     ...xz,
     file: `${name}.xz`,
@@ -134,6 +146,7 @@ const COMPLETE_SHORTER = new Set([
   "frames.lz4",
   "frames.zst",
   "legacy.lz4",
+  "streams.bz2",
   "streams.xz",
 ]);
 

@@ -38,6 +38,7 @@ export const StreamKind = {
   RAW: 5,
   ZLIB: 6,
   LZMA: 7,
+  BZIP2: 8,
 } as const;
 
 /** `struct fb_progress`: consumed, produced; two numbers of 32 bits. */

@@ -18,6 +18,7 @@ export interface JobMap {
   readonly lz4LegacyDecode: { readonly maxSize: number };
   readonly zstdEncode: { readonly level?: number };
   readonly zstdDecode: codecs.ZstdDecodeOptions;
+  readonly bzip2Decode: { readonly maxSize: number };
   readonly xzDecode: codecs.XzDecodeOptions;
   readonly decodeXzBlock: codecs.XzBlockOptions & {
     readonly contentSize?: number;

@@ -14,6 +14,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>
+#include "bunzip.h"
 #include "gzip.h"
 #include "inflate.h"
 
@@ -33,11 +34,13 @@ struct fb_stream {
 	int kind;
 	int option;
 	uint32_t memory_limit;
-	int between; /* zstd, LZ4: at the end of a frame */
+	int between; /* zstd, LZ4, bzip2: at the end of a frame or stream */
+	int padding; /* bzip2: only zeros may follow */
 	int ended;   /* once and for all */
 	struct deflate_state deflate;
 	ZSTD_DCtx *zstd;
 	LZ4F_dctx *lz4;
+	struct fb_bunzip *bunzip;
 	lzma_stream lzma;
 	/* xz block */
 	lzma_block block;
@@ -256,6 +259,37 @@ static int run_lz4(struct fb_stream *stream, struct flow *flow)
 	return stream->between ? ENDED : FB_TRUNCATED;
 }
 
+/* --- bzip2 --------------------------------------------------------------------------------- */
+
+static int run_bzip2(struct fb_stream *stream, struct flow *flow)
+{
+	for (;;) {
+		size_t before = flow->in_size + flow->out_size;
+		int status;
+
+		if (stream->between) {
+			stream->padding |= flow->in_size && !*flow->in;
+			for (; stream->padding && flow->in_size && !*flow->in; flow->in_size--)
+				flow->in++;
+			if (!flow->in_size)
+				return flow->finish ? ENDED : FB_OK;
+			if (stream->padding)
+				return FB_DAMAGED;
+			status = fb_bunzip_restart(stream->bunzip);
+			if (status < 0)
+				return status;
+			stream->between = 0;
+		}
+		status = fb_bunzip_run(stream->bunzip, &flow->in, &flow->in_size, &flow->out,
+		                       &flow->out_size);
+		if (status < 0)
+			return status;
+		stream->between = status == 1;
+		if (!stream->between && (!flow->out_size || before == flow->in_size + flow->out_size))
+			return flow->finish && !flow->in_size && flow->out_size ? FB_TRUNCATED : FB_OK;
+	}
+}
+
 /* --- xz and lzma -------------------------------------------------------------------------- */
 
 static int lzma_status(lzma_ret result)
@@ -365,6 +399,8 @@ static int open_decoder(struct fb_stream *stream)
 			ZSTD_DCtx_setMaxWindowSize(stream->zstd, stream->memory_limit));
 	case FB_STREAM_LZ4:
 		return !LZ4F_isError(LZ4F_createDecompressionContext(&stream->lz4, LZ4F_VERSION));
+	case FB_STREAM_BZIP2:
+		return (stream->bunzip = fb_bunzip_new()) != NULL;
 	case FB_STREAM_XZ:
 		return lzma_stream_decoder(&stream->lzma, stream->memory_limit,
 		                           LZMA_CONCATENATED | LZMA_TELL_UNSUPPORTED_CHECK) == LZMA_OK;
@@ -398,6 +434,7 @@ void fb_stream_close(struct fb_stream *stream)
 	if (!stream)
 		return;
 	fb_inflate_free(stream->deflate.inflate);
+	fb_bunzip_free(stream->bunzip);
 	ZSTD_freeDCtx(stream->zstd);
 	if (stream->lz4)
 		LZ4F_freeDecompressionContext(stream->lz4);
@@ -417,6 +454,9 @@ int fb_stream_run(struct fb_stream *stream, const uint8_t *in, size_t in_size, u
 		break;
 	case FB_STREAM_LZ4:
 		status = run_lz4(stream, &flow);
+		break;
+	case FB_STREAM_BZIP2:
+		status = run_bzip2(stream, &flow);
 		break;
 	case FB_STREAM_XZ:
 	case FB_STREAM_XZ_BLOCK:
