@@ -2,7 +2,7 @@
 
 /** SHA-256 over the sources this module was built from. */
 export const SOURCE_HASH =
-  "9eab24f31ae6f7c40b833f2e20174d8118082cbf5244f2dd9dc02ce95568a346";
+  "81e416cc2fa24dc4ea53379bad6825bc5c7a7e36f44e3d0bfd96fe0c8d721654";
 
 /** SHA-256 of the module. */
 export const MODULE_SHA256 =
