@@ -44,6 +44,7 @@ export async function runBootCommand(
           ports: command.ports,
           all: command.all,
         },
+        resume: command.resume,
         waitMs: command.waitMs,
         gadgetMs: command.gadgetMs,
         goneMs: command.goneMs,

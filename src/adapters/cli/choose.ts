@@ -48,9 +48,10 @@ export function bootQuestions(
   };
   return {
     async choosePhones(phones: readonly FoundPhone[]) {
-      const all = phones.map(({ device, profiles }) =>
-        `${phoneText(device)}  ${profiles.map(nameOf).join(" or ")}`
-      );
+      const all = phones.map(({ device, profiles, running }) => {
+        const what = running ? "runs already" : profiles.map(nameOf);
+        return `${phoneText(device)}  ${[what].flat().join(" or ")}`;
+      });
       const chosen = await inTurn("Which phone is to be booted?", all);
       return chosen === undefined ? [] : [phones[chosen]!.phone];
     },

@@ -74,6 +74,8 @@ export interface BootCommand extends PayloadOptions, ViewOptions {
   readonly serialNumbers: readonly string[];
   readonly ports: readonly string[];
   readonly all: boolean;
+  /** Phones that run already are served again. */
+  readonly resume: boolean;
   /** For ever when absent. */
   readonly waitMs: number | undefined;
   /** As `runBoot()` has it. */

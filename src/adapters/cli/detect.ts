@@ -58,7 +58,9 @@ export async function runDetect(
   const bus = new BusWatch(context);
   try {
     const { phones, unusable } = await findPhones(context, bus);
-    await Promise.all(phones.map(({ client }) => client.close()));
+    await Promise.all(
+      phones.map((one) => one.running || one.client.close()),
+    );
     for (const { phone, error } of unusable) {
       output.warn(printable(`${phone}: ${error.message}`));
     }

@@ -142,7 +142,7 @@ function bootCommands(take: (command: Command) => void) {
 
 With -o the boot image is written to a file instead, and no phone is asked: that needs --device-profile. Equal input gives equal bytes.
 
-Ctrl-C ends serving: a phone that runs stands still then, until it is restarted. A second Ctrl-C leaves at once.`,
+Ctrl-C ends serving: a phone that runs stands still then, until it is served again by --resume, or restarted. A second Ctrl-C leaves at once.`,
     )
     .optionsGroup("Which phone:")
     .option(
@@ -156,6 +156,10 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is restarted.
       value.several("--port", value.someText),
     )
     .option("--all", "every phone that is there")
+    .option(
+      "--resume",
+      "also one that runs from IMAGE already and whose host has left: it is served again. IMAGE must be the same file, unchanged",
+    )
     .option(...BUS, value.once("--usb", value.bus))
     .option(
       "--wait <SECONDS>",
@@ -206,6 +210,7 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is restarted.
           serialNumbers,
           ports,
           all: flags.all === true,
+          resume: flags.resume === true,
           waitMs: flags.wait || undefined,
           gadgetMs: flags.gadgetWait === 0 ? Infinity : flags.gadgetWait,
           goneMs: flags.goneAfter,

@@ -12,7 +12,8 @@ import type { BusWatch } from "./bus_watch.ts";
 import { phoneText, type RunContext } from "./context.ts";
 import { BootError } from "./errors.ts";
 import { errorData } from "./error_data.ts";
-import type { BootablePhone } from "./examine.ts";
+import type { BootablePhone, RunningPhone } from "./examine.ts";
+import type { UsablePhone } from "./find.ts";
 import type { ExpectedGadget, ExpectedGadgets } from "./gadget_source.ts";
 import { sendAndBoot, waitUntilLeft } from "./send.ts";
 import { servePhone } from "./serve_phone.ts";
@@ -30,17 +31,20 @@ export interface Shared {
 }
 
 /**
- * Boots a phone and serves it until it is done with; tells all of it, how it ended, too.
+ * Boots a phone, or takes one over that runs already, and serves it until it is done with; tells all
+ * of it, how it ended, too.
  *
  * @returns Whether it went well.
  * @throws `signal.reason`, once everything of the phone is closed; nothing else.
  */
 export async function bootPhone(
-  found: BootablePhone,
+  found: UsablePhone,
   shared: Shared,
 ): Promise<boolean> {
   const { signal, emit } = shared.context;
-  const flow = new Flow(found, shared);
+  const flow = found.running
+    ? { booted: true, run: () => resumePhone(found, shared) }
+    : new Flow(found, shared);
   const { phone } = found;
   try {
     const reason = await flow.run();
@@ -62,6 +66,24 @@ export async function bootPhone(
       });
     }
     throw signal.reason;
+  }
+}
+
+/** Serves a phone again whose host has left. */
+async function resumePhone(
+  { phone, device, usbDevice }: RunningPhone,
+  { context, bus, gadgets, release }: Shared,
+) {
+  release();
+  const before = new Set(await bus.devices(context.signal));
+  before.delete(usbDevice);
+  const previous = usbDevice;
+  const gadget: ExpectedGadget = { device, before, previous, running: true };
+  gadgets.add(gadget);
+  try {
+    return await servePhone(phone, gadget, gadgets, context, bus);
+  } finally {
+    gadgets.delete(gadget);
   }
 }
 
@@ -133,7 +155,8 @@ class Flow {
     });
     return {
       device: gadgetOf(plan, this.#found),
-      bootloader: this.#found.usbDevice,
+      previous: this.#found.usbDevice,
+      running: false,
       before,
     };
   }
@@ -144,7 +167,7 @@ class Flow {
     let profile: DeviceProfile | undefined = profiles[0]!;
     if (profiles.length > 1) {
       const id = await this.#unlessStopped(
-        options.chooseProfile?.({ phone, device, profiles }) ??
+        options.chooseProfile?.({ phone, device, profiles, running: false }) ??
           Promise.resolve(undefined),
       );
       profile = profiles.find((one) => one.id === id);

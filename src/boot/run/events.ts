@@ -80,7 +80,7 @@ export type PassedOverReason =
   | "no-profile"
   /** Its bootloader could not be asked. */
   | "not-answering"
-  /** It runs from an image already: it is a gadget of ours, or of somebody else. */
+  /** It runs from an image already, as a gadget of ours or of somebody else, and `resume` was not asked for. */
   | "already-booted"
   /** The user chose another one. */
   | "not-chosen";
@@ -187,9 +187,12 @@ export type BootEvent =
   | AboutPhone & { readonly type: "booting" }
   /** The bootloader left the bus: it let the kernel go. */
   | AboutPhone & { readonly type: "left" }
-  /** The kernel boots; stage0 in it is to come back as a gadget. */
+  /**
+   * The kernel boots; stage0 in it is to come back as a gadget. Or the phone runs already and is to
+   * be served again, with `BootOptions.resume`.
+   */
   | AboutPhone & {
-    readonly type: "waiting-for-gadget";
+    readonly type: "waiting-for-gadget" | "resuming";
     /** What it will call itself. */
     readonly device: PhoneData;
     /** How long it is waited for; nothing for ever. */

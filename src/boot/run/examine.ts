@@ -19,15 +19,25 @@ import type { FoundPhone } from "./options.ts";
 
 /** A phone whose bootloader is connected. Who has it closes it. */
 export interface BootablePhone extends FoundPhone {
+  readonly running: false;
   /** As it is on the bus now. */
   readonly usbDevice: UsbDevice;
   readonly client: FastbootClient;
+}
+
+/** A phone that runs from an image already. Nothing of it is open. */
+export interface RunningPhone extends FoundPhone {
+  readonly running: true;
+  /** As it is on the bus now. */
+  readonly usbDevice: UsbDevice;
 }
 
 /** What a look at a device gave. */
 export type Examined =
   /** It can be booted. */
   | BootablePhone
+  /** It can be served again, and is to be. */
+  | RunningPhone
   /** It is none that we boot; it need not be looked at again. */
   | "other"
   /** It is gone. */
@@ -64,8 +74,7 @@ export async function examine(
   const { signal, emit, options: { bootloader = {} } } = context;
   const profiles = profilesOf(device, context.options.profiles);
   if (device.configurations.length > 0 && !findFastbootInterface(device)) {
-    tellOfGadget(device, context, names, mayBe);
-    return "other";
+    return judgeGadget(device, context, names, mayBe);
   }
   let phone: string | undefined;
   let client: FastbootClient | undefined;
@@ -97,6 +106,7 @@ export async function examine(
         phone,
         device: found,
         profiles: matches,
+        running: false,
         usbDevice: device,
         client,
       };
@@ -113,8 +123,7 @@ export async function examine(
   } catch (error) {
     signal.throwIfAborted();
     if (isCoded(error, "usb.no-interface")) {
-      tellOfGadget(device, context, names, mayBe);
-      return "other";
+      return judgeGadget(device, context, names, mayBe);
     }
     if (await isThere()) throw error;
     if (phone !== undefined) {
@@ -128,17 +137,24 @@ export async function examine(
 }
 
 /** A phone that runs from an image already looks like its bootloader. */
-function tellOfGadget(
-  device: UsbDevice,
-  { emit, portOf }: RunContext,
+function judgeGadget(
+  usbDevice: UsbDevice,
+  { emit, portOf, options }: RunContext,
   names: PhoneNames,
   mayBe: (device: UsbDevice) => boolean,
-): void {
-  if (findSmooInterface(device) === undefined || !mayBe(device)) return;
-  const phone = names.of(device);
-  emit({ type: "found", phone, device: describePhone(device, portOf) });
+): Examined {
+  if (findSmooInterface(usbDevice) === undefined || !mayBe(usbDevice)) {
+    return "other";
+  }
+  const phone = names.of(usbDevice);
+  const device = describePhone(usbDevice, portOf);
+  emit({ type: "found", phone, device });
+  if (options.resume) {
+    return { phone, device, profiles: [], running: true, usbDevice };
+  }
   const details = [
-    "It runs from an image already; restart it in fastboot mode",
+    "It runs from an image already; restart it in fastboot mode, or resume serving it",
   ];
   emit({ type: "passed-over", phone, reason: "already-booted", details });
+  return "other";
 }

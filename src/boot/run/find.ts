@@ -5,6 +5,7 @@
  */
 
 import { abortable } from "../../block/abortable.ts";
+import { findSmooInterface } from "../../serve/smoo_interface.ts";
 import type { UsbDevice } from "../../usb/shape.ts";
 import type { BusWatch } from "./bus_watch.ts";
 import {
@@ -16,8 +17,16 @@ import {
 import { BootError } from "./errors.ts";
 import type { ErrorData } from "./error_data.ts";
 import { errorData } from "./error_data.ts";
-import { type BootablePhone, examine, profilesOf } from "./examine.ts";
+import {
+  type BootablePhone,
+  examine,
+  profilesOf,
+  type RunningPhone,
+} from "./examine.ts";
 import { PhoneNames } from "./names.ts";
+
+/** A phone that is meant, and can be used. */
+export type UsablePhone = BootablePhone | RunningPhone;
 
 /** A phone that is meant and cannot be asked. */
 export interface UnusablePhone {
@@ -25,9 +34,9 @@ export interface UnusablePhone {
   readonly error: ErrorData;
 }
 
-/** The phones that are to be booted. */
+/** The phones that are to be booted, or served again. */
 export interface FoundPhones {
-  readonly phones: readonly BootablePhone[];
+  readonly phones: readonly UsablePhone[];
   readonly unusable: readonly UnusablePhone[];
 }
 
@@ -54,7 +63,7 @@ class Search {
   readonly #context: RunContext;
   readonly #bus: BusWatch;
   readonly #names: PhoneNames;
-  readonly #ready = new Map<UsbDevice, BootablePhone>();
+  readonly #ready = new Map<UsbDevice, UsablePhone>();
   readonly #unusable = new Map<UsbDevice, unknown>();
   readonly #others = new Set<UsbDevice>();
 
@@ -89,11 +98,14 @@ class Search {
   }
 
   /** Closes what was connected, but `kept`. */
-  async close(kept: readonly BootablePhone[] = []): Promise<void> {
+  async close(kept: readonly UsablePhone[] = []): Promise<void> {
     const all = [...this.#ready.values()].filter((one) => !kept.includes(one));
-    await Promise.all(
-      all.map(({ client }) => client.close(this.#context.options.bootloader)),
-    );
+    await Promise.all(all.map((one) => this.#closeOne(one)));
+  }
+
+  async #closeOne(phone: UsablePhone): Promise<void> {
+    if (phone.running) return;
+    await phone.client.close(this.#context.options.bootloader);
   }
 
   /** Examines what has come, and forgets what has gone. */
@@ -111,9 +123,8 @@ class Search {
     for (const known of [this.#ready, this.#unusable, this.#others]) {
       for (const device of known.keys()) {
         if (devices.includes(device)) continue;
-        await this.#ready.get(device)?.client.close(
-          this.#context.options.bootloader,
-        );
+        const ready = this.#ready.get(device);
+        if (ready !== undefined) await this.#closeOne(ready);
         known.delete(device);
         this.#names.forget(device);
       }
@@ -152,8 +163,10 @@ class Search {
 
   /** May be meant, as far as can be seen without opening it. */
   #isCandidate(device: UsbDevice): boolean {
-    const { profiles } = this.#context.options;
-    if (profilesOf(device, profiles).length === 0) return false;
+    const { profiles, resume = false } = this.#context.options;
+    // a phone that runs may have been told to call itself something else
+    const runs = resume && findSmooInterface(device) !== undefined;
+    if (!runs && profilesOf(device, profiles).length === 0) return false;
     return this.#isMeant(device, device.configurations.length === 0);
   }
 
@@ -190,7 +203,7 @@ class Search {
     return this.#found(ready.length === 1 ? ready : await this.#ask(ready));
   }
 
-  #found(phones: readonly BootablePhone[]): FoundPhones {
+  #found(phones: readonly UsablePhone[]): FoundPhones {
     const unusable = [...this.#unusable].map(([device, error]) => ({
       phone: this.#names.of(device),
       error: errorData(error),
@@ -199,20 +212,22 @@ class Search {
   }
 
   /** Several are there and one was meant. */
-  async #ask(ready: readonly BootablePhone[]): Promise<BootablePhone[]> {
+  async #ask(ready: readonly UsablePhone[]): Promise<UsablePhone[]> {
     const { options, emit, signal } = this.#context;
-    const asked = ready.map(({ phone, device, profiles }) => ({
+    const asked = ready.map(({ phone, device, profiles, running }) => ({
       phone,
       device,
       profiles,
+      running,
     }));
     const asking = options.choosePhones?.(asked) ?? Promise.resolve([]);
     const names = await abortable(asking, signal);
     const chosen = ready.filter(({ phone }) => names.includes(phone));
     if (chosen.length === 0) {
-      const list = ready.map(({ device, profiles }) =>
-        `${phoneText(device)} (${profiles.map(({ id }) => id).join(" or ")})`
-      );
+      const list = ready.map(({ device, profiles, running }) => {
+        const what = running ? ["running"] : profiles.map(({ id }) => id);
+        return `${phoneText(device)} (${what.join(" or ")})`;
+      });
       throw new BootError(
         "boot.several-phones",
         `Cannot choose a phone: found ${list.length}: ${

@@ -18,10 +18,12 @@ import type { PhoneData } from "./events.ts";
 /** What a phone will call itself, and what it is known not to be. */
 export interface ExpectedGadget {
   readonly device: PhoneData;
-  /** On the bus before the phone booted: others. The bootloader of the phone is not among them. */
+  /** On the bus before the phone booted: others. The phone itself is not among them. */
   readonly before: ReadonlySet<UsbDevice>;
-  /** The bootloader that was told to boot. */
-  readonly bootloader: UsbDevice;
+  /** What the phone was so far: the bootloader that was told to boot, or the gadget. */
+  readonly previous: UsbDevice;
+  /** It was a gadget before: it runs already. */
+  readonly running: boolean;
 }
 
 /** All phones of a run that may come back, and the gadgets they came back as. */
@@ -79,11 +81,11 @@ export function gadgetSource(
   sightings: GadgetSightings,
   stop: AbortSignal,
 ): SmooSource {
-  const { device: wanted, before, bootloader } = gadget;
+  const { device: wanted, before, previous } = gadget;
   const { portOf } = context;
 
   const mayBe = (device: UsbDevice) =>
-    [wanted, bootloader].some(({ vendorId, productId }) =>
+    [wanted, previous].some(({ vendorId, productId }) =>
       device.vendorId === vendorId && device.productId === productId
     ) && !before.has(device) &&
     !gadgets.isOther(device, portOf(device), gadget);
@@ -97,7 +99,7 @@ export function gadgetSource(
     for (const device of await bus.devices(signal)) {
       // somebody has it open: another phone of ours, while it is being looked at
       if (!mayBe(device) || device.opened) continue;
-      if (!await showsDescriptors(device, device === bootloader)) continue;
+      if (!await showsDescriptors(device, device === previous)) continue;
       if (hasSerial(device) && findSmooInterface(device)) {
         found.push(device);
         continue;
@@ -108,7 +110,7 @@ export function gadgetSource(
       } else if (
         // without a serial number it could be any phone
         wanted.serialNumber !== undefined && hasSerial(device) &&
-        findFastbootInterface(device) && device !== bootloader
+        findFastbootInterface(device) && device !== previous
       ) {
         sightings.onBootloader(device);
       }

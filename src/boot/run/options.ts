@@ -30,8 +30,10 @@ export interface FoundPhone {
   readonly phone: string;
   /** As the bus names it. */
   readonly device: PhoneData;
-  /** Those that it fits: at least one. */
+  /** Those that it fits: at least one, unless it runs. */
   readonly profiles: readonly DeviceProfile[];
+  /** It runs from an image already, and wants to be served again: see {@linkcode BootOptions.resume}. */
+  readonly running: boolean;
 }
 
 /** Which phones are meant. With nothing of it, the one that is there. */
@@ -63,6 +65,13 @@ export interface BootOptions {
   readonly plan?: Omit<PlanOptions, "signal" | "onPart"> | undefined;
   /** Which phones. */
   readonly phones?: PhoneSelection | undefined;
+  /**
+   * Phones that run from an image already are served again, as their host has left them: a phone
+   * waits for it as long as it must. They have to run from this image, unchanged and from the same
+   * place: with another one their system loses its disk. Phones in their bootloader are booted as
+   * ever. False when absent: those that run are passed over.
+   */
+  readonly resume?: boolean | undefined;
   /** How long phones are waited for: 0 for a single look; for ever when absent. */
   readonly waitMs?: number | undefined;
   /** About bootloaders. */

@@ -137,8 +137,11 @@ class Run {
   /** Looks for phones, and makes the boot image meanwhile where it is known for which. */
   async #find(bus: BusWatch) {
     const { options, signal } = this.#context;
-    const { profiles } = options;
-    if (profiles.length > 1) return await findPhones(this.#context, bus);
+    const { profiles, resume } = options;
+    // a phone that runs needs no boot image
+    if (profiles.length > 1 || resume) {
+      return await findPhones(this.#context, bus);
+    }
     const stop = new AbortController();
     const forget = onAbort(signal, () => stop.abort(signal.reason));
     const early = this.#prepare(profiles[0]!);

@@ -109,7 +109,7 @@ test("runBoot() passes over phones of other makes and those that run already, an
     [
       "running",
       "already-booted",
-      "It runs from an image already; restart it in fastboot mode",
+      "It runs from an image already; restart it in fastboot mode, or resume serving it",
     ],
   ]);
   assert.ok(other.closed && running.closed);

@@ -83,7 +83,7 @@ class Serving {
     const stop = this.#stop;
     const forget = onAbort(signal, () => stop.abort(signal.reason));
     emit({
-      type: "waiting-for-gadget",
+      type: this.#gadget.running ? "resuming" : "waiting-for-gadget",
       phone: this.#phone,
       device: this.#gadget.device,
       timeoutMs,

@@ -102,6 +102,8 @@ function lineOf(event: BootEvent): [LineKind, string] | undefined {
       return ["detail", "The bootloader has left the bus"];
     case "waiting-for-gadget":
       return ["step", "The kernel boots; waiting for the phone to come back"];
+    case "resuming":
+      return ["step", "It runs already; serving it again"];
     case "connected":
       return ["step", "The phone is back and reads the image"];
     case "request-failed":
@@ -174,7 +176,8 @@ function passedText(
   const why = {
     "no-profile": "it fits no profile",
     "not-answering": "its bootloader does not answer",
-    "already-booted": "it runs already; restart it first",
+    "already-booted":
+      "it runs already; restart it, or serve it again by --resume",
     "not-chosen": "another one is to be booted",
   }[reason];
   const more = details.length > 0 ? ` (${details.join("; ")})` : "";
@@ -192,7 +195,7 @@ function finishedLine(
   return [
     reason === "gone" ? "warning" : "step",
     phoneNeedsHost
-      ? `${why}. The phone stands still, as its system is here: restart it by holding its power key. Nothing was written to it`
+      ? `${why}. The phone stands still, as its system is here: serve it again by --resume, or restart it by holding its power key. Nothing was written to it`
       : `${why}. Nothing was written to it`,
   ];
 }

@@ -146,6 +146,8 @@ function advancePhone(status: PhoneStatus, event: BootEvent): PhoneStatus {
       return { ...enter("kernel", "Starting"), sending: undefined };
     case "waiting-for-gadget":
       return { ...enter("kernel", "The kernel boots"), sending: undefined };
+    case "resuming":
+      return { ...enter("stage0", "Serving it again"), past: [] };
     case "connected":
       return enter("stage0", "Mounting the image");
     case "handed-over":

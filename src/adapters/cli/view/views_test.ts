@@ -133,7 +133,7 @@ test("plainView() tells a boot in lines, with the time and what took how long", 
    11.0s  Took 10.0 s: making the boot image 1.0 s, sending it 1.0 s, kernel 6.0 s, stage0 2.0 s
    60.0s  Lost the phone: it is gone; it stands still until the cable is back
    72.3s  The phone is back after 12.3 s
-   90.0s  Serving has ended. The phone stands still, as its system is here: restart it by holding its power key. Nothing was written to it
+   90.0s  Serving has ended. The phone stands still, as its system is here: serve it again by --resume, or restart it by holding its power key. Nothing was written to it
 `,
   );
 });
