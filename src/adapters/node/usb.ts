@@ -12,7 +12,7 @@ import { usbIpBus } from "./usbip.ts";
 
 /** What {@linkcode openUsb} can be told. */
 export interface OpenUsbOptions {
-  /** Told when a server could not be asked while its list is watched; it is asked again. */
+  /** As `UsbIpBusOptions` has it: a server that was there cannot be asked. It is asked again. */
   readonly onProblem?: ((error: unknown) => void) | undefined;
   /** Between two looks at a list while somebody listens; 1000 for servers, 2000 for this machine. */
   readonly pollMs?: number | undefined;

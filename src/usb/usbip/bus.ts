@@ -19,7 +19,10 @@ export interface UsbIpBusOptions {
   readonly busid?: string | undefined;
   /** Between two looks at the list, while somebody listens for events; default 1000. */
   readonly pollMs?: number | undefined;
-  /** Told when the list could not be had while watching; it is asked for again. */
+  /**
+   * Told when the list could not be had while watching, once until it can be had again; it is asked
+   * for again. Who asks before it was ever had is told by that.
+   */
   readonly onProblem?: ((error: unknown) => void) | undefined;
   /** For the devices. */
   readonly device?: Pick<UsbIpDeviceOptions, "maxUrbBytes" | "timeoutMs">;
@@ -53,6 +56,12 @@ export class UsbIpBus implements Usb {
   readonly #entries = new Map<string, Entry>();
   #looking: Promise<void> | undefined;
   #watching = false;
+  /** Those who wait for {@linkcode getDevices}. */
+  #asking = 0;
+  /** The list was had once. */
+  #reached = false;
+  /** It cannot be had now, and that was told. */
+  #told = false;
   #wake: () => void = () => {};
 
   /** Does nothing until it is asked. */
@@ -66,7 +75,12 @@ export class UsbIpBus implements Usb {
    * @throws {UsbError} `usb.unreachable`, `usb.bad-reply`, `usb.disconnected`, `usb.timeout`
    */
   async getDevices(): Promise<UsbDevice[]> {
-    await this.#look();
+    this.#asking++;
+    try {
+      await this.#look();
+    } finally {
+      this.#asking--;
+    }
     return await this.#set.getDevices();
   }
 
@@ -94,7 +108,7 @@ export class UsbIpBus implements Usb {
     if (this.#watching) return;
     this.#watching = true;
     while (this.#set.listening) {
-      await this.#look().catch((error) => this.#options.onProblem?.(error));
+      await this.#look().catch((error) => this.#problem(error));
       if (!this.#set.listening) break;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, this.#options.pollMs ?? POLL_MS);
@@ -105,6 +119,12 @@ export class UsbIpBus implements Usb {
       });
     }
     this.#watching = false;
+  }
+
+  #problem(error: unknown): void {
+    if (this.#told || !this.#reached && this.#asking > 0) return;
+    this.#told = true;
+    this.#options.onProblem?.(error);
   }
 
   /** One look at a time; who asks meanwhile shares it. */
@@ -122,6 +142,8 @@ export class UsbIpBus implements Usb {
       this.#compareWith([]);
       throw error;
     }
+    this.#reached = true;
+    this.#told = false;
     const { busid } = this.#options;
     this.#compareWith(
       list.filter((one) => busid === undefined || one.busid === busid),

@@ -139,13 +139,36 @@ test("UsbIpBus goes on when the server is away for a while", async () => {
   await until(() => log.length === 2);
   away = true;
   await until(() => log.length === 4);
-  assert.ok(problems.every((one) => isCoded(one, "usb.unreachable")));
   await rejects(bus.getDevices(), "usb.unreachable");
   away = false;
   await until(() => log.length === 6);
   assert.equal(log.join(""), "++--++");
+  assert.equal(problems.length, 1, "once, however long it is away");
+  assert.ok(isCoded(problems[0], "usb.unreachable"));
+  away = true;
+  await until(() => problems.length === 2);
   bus.removeEventListener("connect", came);
   bus.removeEventListener("disconnect", went);
+});
+
+test("a server that was never there is told once: to who asks, else to who listens", async () => {
+  const problems: unknown[] = [];
+  const never = () =>
+    new UsbIpBus({
+      pollMs: 2,
+      onProblem: (error) => problems.push(error),
+      connect: () => Promise.reject(new UsbError("usb.unreachable", "never")),
+    });
+  const nothing = () => {};
+  const asked = never();
+  asked.addEventListener("connect", nothing);
+  await rejects(asked.getDevices(), "usb.unreachable");
+  asked.removeEventListener("connect", nothing);
+  assert.deepEqual(problems, []);
+  const heard = never();
+  heard.addEventListener("connect", nothing);
+  await until(() => problems.length === 1);
+  heard.removeEventListener("connect", nothing);
 });
 
 test("a device of a bus cannot be opened when it is in use, gone, or another one", async () => {
