@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { findFixture } from "../../scripts/fixtures/all.ts";
+import { CliProcess } from "../support/cli_process.ts";
+import { machinesOf, untilMachines } from "../support/machines.ts";
 import { missingPhone } from "../support/missing_phone.ts";
-import { cliArgv, runCli } from "../support/run_cli.ts";
+import { runCli } from "../support/run_cli.ts";
 
 /** Options of a test that boots an image, which is skipped where something is missing. */
 function needs(image: string, machine?: "x86_64") {
@@ -17,20 +17,6 @@ function needs(image: string, machine?: "x86_64") {
     ? {}
     : { skip: `missing: ${missing.join(", ")}` };
   return { path: path!, options };
-}
-
-/** Virtual phones on this machine whose memory is of this size. */
-function phonesOf(mebibytes: number): string[] {
-  return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))
-    .filter((pid) => {
-      try {
-        const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return /qemu-system/.test(argv[0]!) &&
-          argv[argv.indexOf("-m") + 1] === String(mebibytes);
-      } catch {
-        return false; // it has ended
-      }
-    });
 }
 
 const guest = needs("guest-arm64.erofs");
@@ -74,7 +60,7 @@ test(
       JSON.parse(line).type
     );
     assert.ok(types.includes("booting"), types.join());
-    assert.deepEqual(phonesOf(memory), []);
+    assert.deepEqual(machinesOf(memory), []);
   },
 );
 
@@ -117,39 +103,27 @@ test(
   },
 );
 
-test(
-  "fastboop try leaves at the second interrupt, with its machine",
-  guest.options,
-  async () => {
-    const memory = 391;
-    const [program, ...before] = cliArgv();
-    const child = spawn(program!, [
-      ...[...before, "try", guest.path, "--until", "never"],
-      ...["--memory", String(memory)],
-    ], { stdio: ["ignore", "ignore", "pipe"] });
-    const ended = new Promise<unknown>((resolve) =>
-      // Deno reports the exit code 130 as the signal that shells mean by it
-      child.once(
-        "close",
-        (code, signal) => resolve(signal === "SIGINT" ? 130 : code),
-      )
-    );
-    try {
-      await waitFor(() => phonesOf(memory).length > 0);
-      child.kill("SIGINT");
-      child.kill("SIGINT");
-      assert.equal(await ended, 130);
-      await waitFor(() => phonesOf(memory).length === 0);
-    } finally {
-      child.kill("SIGKILL");
-    }
-  },
-);
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.fail("it did not come in a minute");
+for (const signals of [["SIGINT", "SIGINT"], ["SIGKILL"]] as const) {
+  test(
+    `fastboop try takes its machine along when it ends by ${
+      signals.join(" and ")
+    }`,
+    guest.options,
+    async () => {
+      const memory = 390 + signals.length;
+      const attempt = new CliProcess([
+        ...["try", guest.path, "--until", "never"],
+        ...["--memory", String(memory)],
+      ]);
+      try {
+        await untilMachines(memory, true);
+        for (const signal of signals) attempt.signal(signal);
+        const code = signals[0] === "SIGINT" ? 130 : 137;
+        assert.equal(await attempt.ended, code);
+        await untilMachines(memory, false);
+      } finally {
+        await attempt.stop();
+      }
+    },
+  );
 }

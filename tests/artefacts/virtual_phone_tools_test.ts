@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +8,8 @@ import process from "node:process";
 import test from "node:test";
 import { promisify } from "node:util";
 import { findFixture } from "../../scripts/fixtures/all.ts";
+import { CliProcess } from "../support/cli_process.ts";
 import { missingPhone } from "../support/missing_phone.ts";
-import { cliArgv } from "../support/run_cli.ts";
 import { planFor, WatchedPhone } from "../support/virtual_phone.ts";
 
 const run = promisify(execFile);
@@ -166,28 +167,11 @@ test(
     const folder = await mkdtemp(join(tmpdir(), "fastboop-test-"));
     const file = join(folder, "boot.img"), kept = join(folder, "kept.img");
     const console = join(folder, "console");
-    const [program, ...before] = cliArgv();
-    const child = spawn(program!, [
-      ...before,
+    const phone = new CliProcess([
       "phone",
       ...["--json", "--device-serial", "cli", "--payload", kept],
       `--console=${console}`,
-    ], { stdio: ["ignore", "pipe", "inherit"] });
-    const ended = new Promise((resolve) => child.once("close", resolve));
-    let text = "";
-    child.stdout.on("data", (bytes: Uint8Array) => {
-      text += new TextDecoder().decode(bytes);
-    });
-    const said = async (type: string) => {
-      for (let tries = 0; tries < 1200; tries++) {
-        const line = text.split("\n").slice(0, -1).map((line) =>
-          JSON.parse(line)
-        ).find((event) => event.type === type);
-        if (line !== undefined) return line;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      throw new Error(`no "${type}" in:\n${text}`);
-    };
+    ]);
     try {
       const payload = await planFor(
         findFixture(IMAGE)!,
@@ -195,25 +179,21 @@ test(
         "cli",
       );
       await writeFile(file, payload);
-      const { fastbootAddress } = await said("listening");
+      const { fastbootAddress } = await phone.told("listening");
       await run("fastboot", ["-s", fastbootAddress, "boot", file], {
         timeout: TIMEOUT,
       });
-      const { pid } = await said("started");
-      for (let tries = 0; tries < 600; tries++) {
-        const shown = await readFile(console, "utf8").catch(() => "");
-        if (shown.includes("stage0: bound to")) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      assert.match(await readFile(console, "utf8"), /stage0: bound to/);
+      const { pid } = await phone.told("started");
+      await phone.until(
+        "stage0",
+        () => readFileSync(console, "utf8").includes("stage0: bound to"),
+      );
       assert.deepEqual(new Uint8Array(await readFile(kept)), payload);
-      // the method of the child would forget the exit code on Deno
-      process.kill(child.pid!, "SIGINT");
-      assert.equal(await ended, 130);
+      phone.signal("SIGINT");
+      assert.equal(await phone.ended, 130);
       assert.throws(() => process.kill(pid, 0), "its machine has ended");
     } finally {
-      child.kill("SIGKILL");
-      await ended;
+      await phone.stop();
       await rm(folder, { recursive: true });
     }
   },

@@ -78,8 +78,8 @@ export interface Machine {
 /**
  * Starts a machine as the bootloader of a virtual phone does after `fastboot boot`.
  *
- * Needs QEMU for the machine and `timeout` of coreutils, which ends it also where this process dies
- * without a chance to.
+ * Needs QEMU for the machine, `timeout` of coreutils and `setpriv` of util-linux, which end it also
+ * where this process is killed.
  *
  * @throws {Error} when QEMU cannot be started
  */
@@ -124,10 +124,11 @@ async function launch(
   });
   const limit = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
   const child = spawn(
-    "timeout",
+    // this process may be killed without a chance to end the guard, and the guard likewise
+    "setpriv",
     [
-      ...[`--kill-after=${GRACE}`, String(limit)],
-      // nor outlive the guard, should somebody kill that
+      ...["--pdeathsig", "TERM"],
+      ...["timeout", `--kill-after=${GRACE}`, String(limit)],
       ...["setpriv", "--pdeathsig", "KILL"],
       ...argv,
     ],
