@@ -1,0 +1,327 @@
+/**
+ * The way from a file to the root file system inside it, whatever lies around that.
+ *
+ * @module
+ */
+
+import { readExactly } from "../block/read_exactly.ts";
+import type { BlockReader, ReadOptions } from "../block/reader.ts";
+import { CodedError, FormatError } from "../errors.ts";
+import type { FileSystem } from "../fs/filesystem.ts";
+import { findInnerImages, looksLikeRoot } from "./inner_images.ts";
+import {
+  formatChain,
+  type Layer,
+  named,
+  type OpenedFormat,
+  type Part,
+  type PassedOver,
+} from "./layers.ts";
+import { pickEntry } from "./pick_entry.ts";
+import { SNIFF_SIZE, sniffFormat } from "./sniff.ts";
+
+/** Layers inside one another at most. */
+export const MAX_LAYERS = 16;
+
+/** Opens what the first bytes showed to be `format`. */
+export type FormatOpener = (
+  format: string,
+  image: BlockReader,
+  options: ReadOptions,
+) => Promise<OpenedFormat>;
+
+/** What {@linkcode findRoot} is to do. */
+export interface FindRootOptions extends ReadOptions {
+  /** Names of parts to take where there is a choice: `#2`, a label, a path. All must be found. */
+  readonly roots?: readonly string[] | undefined;
+}
+
+/** A root file system and the way to it. */
+export interface FoundRoot {
+  /** From the outermost format to the file system. */
+  readonly chain: readonly Layer[];
+  /** The root's files. */
+  readonly files: FileSystem;
+  /** Exactly the bytes of the file system. */
+  readonly reader: BlockReader;
+  /** File systems beside and around it, in which kernel and device trees may lie. */
+  readonly others: readonly Companion[];
+  /** What else was seen and not taken. */
+  readonly passed: readonly PassedOver[];
+}
+
+/** A file system that is no root, and the way to it. */
+export interface Companion {
+  /** From the outermost format to the file system. */
+  readonly chain: readonly Layer[];
+  /** Its files. */
+  readonly files: FileSystem;
+}
+
+/** A file system that was found. */
+interface Candidate extends Companion {
+  readonly reader: BlockReader;
+  readonly isRoot: boolean;
+  /** Names of the choices on the way, each with all that it goes by. */
+  readonly choices: readonly Part[];
+}
+
+/** What is inside something: file systems, and what could not be opened. */
+interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly passed: readonly PassedOver[];
+  /** Errors of those passed over, in their order. */
+  readonly errors: readonly CodedError[];
+}
+
+/** Where a search has got to. */
+interface Place {
+  /** Formats that were opened on the way. */
+  readonly depth: number;
+  readonly chain: readonly Layer[];
+  readonly choices: readonly Part[];
+}
+
+/**
+ * Finds the root file system inside an image: opens layer by layer what wraps it, looks into every
+ * partition, and into the files that live media keep their root in.
+ *
+ * A file system counts as root when it holds an init or an `os-release`. When there is only one file
+ * system at all, it is taken whatever it holds.
+ *
+ * @throws {FormatError} `image.unknown-format`, `image.too-deep`, `image.no-root`,
+ * `image.ambiguous-root` and `image.no-such-root` (`facts.choices` lists what there is), and what a
+ * format throws when it opens and nothing else is there
+ */
+export async function findRoot(
+  image: BlockReader,
+  open: FormatOpener,
+  options: FindRootOptions = {},
+): Promise<FoundRoot> {
+  const search = new Search(open, options);
+  const found = await search.explore(image, {
+    depth: 0,
+    chain: [],
+    choices: [],
+  });
+  return search.choose(image, found);
+}
+
+class Search {
+  readonly #open: FormatOpener;
+  readonly #signal: ReadOptions;
+  readonly #roots: readonly string[];
+  readonly #matched = new Set<string>();
+  /** Labels of all parts that were seen. */
+  readonly #seen: string[] = [];
+
+  constructor(open: FormatOpener, { roots = [], signal }: FindRootOptions) {
+    this.#open = open;
+    this.#signal = { signal };
+    this.#roots = roots;
+  }
+
+  async explore(reader: BlockReader, place: Place): Promise<Found> {
+    if (place.depth >= MAX_LAYERS) throw tooDeep(reader);
+    const size = Math.min(SNIFF_SIZE, reader.size);
+    const start = await readExactly(reader, 0, size, this.#signal);
+    const format = sniffFormat(start);
+    if (format === undefined) throw unknownFormat(reader, size);
+    const opened = await this.#open(format, reader, this.#signal);
+    place = { ...place, depth: place.depth + 1 };
+    switch (opened.kind) {
+      case "wrapper":
+        return await this.explore(
+          opened.reader,
+          into(place, opened.label, opened.reader.size),
+        );
+      case "disk": {
+        const inside = into(place, opened.label, reader.size);
+        return await this.#parts(opened.parts, reader, inside);
+      }
+      case "archive": {
+        const inside = into(place, opened.label, reader.size);
+        const chosen = this.#chosenOf(opened.parts);
+        const part = chosen ?? pickEntry(opened.parts, reader.name);
+        return await this.#part(part, reader, inside);
+      }
+      case "files":
+        return await this.#files(opened.files, reader, place);
+    }
+  }
+
+  /** A file system, and the images that lie in it as files. */
+  async #files(
+    files: FileSystem,
+    reader: BlockReader,
+    place: Place,
+  ): Promise<Found> {
+    const isRoot = await looksLikeRoot(files, this.#signal);
+    const here = into(place, files.kind, reader.size);
+    const candidate = { ...here, files, reader, isRoot };
+    const inner = isRoot ? [] : await findInnerImages(files, this.#signal);
+    const found = await this.#parts(inner, reader, here);
+    return { ...found, candidates: [candidate, ...found.candidates] };
+  }
+
+  /** All parts; what is wrong with one ends nothing, unless it is the one that was asked for. */
+  async #parts(
+    parts: readonly Part[],
+    around: BlockReader,
+    place: Place,
+  ): Promise<Found> {
+    const chosen = this.#chosenOf(parts);
+    const all = await Promise.all(parts.map(async (part): Promise<Found> => {
+      try {
+        return await this.#part(part, around, place);
+      } catch (error) {
+        if (!(error instanceof CodedError) || part === chosen) throw error;
+        const what = formatChain(into(place, part.label, 0).chain);
+        const passed = [{ what, reason: reasonOf(error) }];
+        return { candidates: [], passed, errors: [error] };
+      }
+    }));
+    return {
+      candidates: all.flatMap(({ candidates }) => candidates),
+      passed: all.flatMap(({ passed }) => passed),
+      errors: all.flatMap(({ errors }) => errors),
+    };
+  }
+
+  async #part(part: Part, around: BlockReader, place: Place): Promise<Found> {
+    const content = await part.open(this.#signal);
+    const inside = into(place, part.label, part.size);
+    const separator = /^[#/]/.test(part.label) ? "" : "/";
+    return await this.explore(
+      named(content, `${around.name}${separator}${part.label}`),
+      { ...inside, choices: [...inside.choices, part] },
+    );
+  }
+
+  /** The part that was asked for by name. */
+  #chosenOf(parts: readonly Part[]): Part | undefined {
+    this.#seen.push(...parts.map(({ label }) => label));
+    for (const root of this.#roots) {
+      const chosen = parts.filter(({ names }) => names.includes(root));
+      if (chosen.length === 0) continue;
+      if (chosen.length > 1) {
+        throw ambiguous(root, chosen.map(({ label }) => label));
+      }
+      this.#matched.add(root);
+      return chosen[0];
+    }
+    return undefined;
+  }
+
+  choose(image: BlockReader, found: Found): FoundRoot {
+    const missing = this.#roots.find((root) => !this.#matched.has(root));
+    if (missing !== undefined) throw noSuchRoot(image, missing, this.#seen);
+    const { candidates, errors } = found;
+    const meant = candidates.filter(({ choices }) =>
+      this.#roots.every((root) =>
+        choices.some(({ names }) => names.includes(root))
+      )
+    );
+    const roots = meant.filter(({ isRoot }) => isRoot);
+    // what could not be opened may well be the root
+    const [wrong] = errors.filter(({ code }) =>
+      code !== "image.unknown-format"
+    );
+    if (roots.length + this.#roots.length === 0 && wrong) throw wrong;
+    // Of what was asked for, or of a lone file system, nothing is demanded.
+    const able = roots.length > 0 ? roots : meant;
+    if (able.length > 1) {
+      if (roots.length === 0) throw noRoot(image, candidates);
+      throw ambiguous(image.name, roots.map(describe));
+    }
+    const [root] = able;
+    if (root === undefined) throw errors[0] ?? noRoot(image, candidates);
+    const rest = candidates.filter((candidate) => candidate !== root);
+    return {
+      chain: root.chain,
+      files: root.files,
+      reader: root.reader,
+      others: rest.filter(({ isRoot }) => !isRoot)
+        .map(({ chain, files }) => ({ chain, files })),
+      passed: [
+        ...rest.filter(({ isRoot }) => isRoot).map(({ chain }) => ({
+          what: formatChain(chain),
+          reason: "another root was asked for",
+        })),
+        ...found.passed,
+      ],
+    };
+  }
+}
+
+function into(place: Place, label: string, size: number): Place {
+  return { ...place, chain: [...place.chain, { label, size }] };
+}
+
+/** The choice that leads to a root, and what it is. */
+function describe({ choices, files }: Candidate): string {
+  return `${choices.at(-1)?.label ?? files.name} (${files.kind})`;
+}
+
+/** What a message says after its first part: that names a file that is known here. */
+function reasonOf({ message }: CodedError): string {
+  return message.slice(message.indexOf(": ") + 2);
+}
+
+function ambiguous(what: string, choices: readonly string[]): FormatError {
+  return new FormatError(
+    "image.ambiguous-root",
+    `Cannot tell which root of "${what}" is meant: found ${
+      choices.join(", ")
+    }, expected one; choose by --root, as in --root '${
+      choices[0]!.split(" ")[0]
+    }'`,
+    { facts: { image: what, choices: choices.join("\n") } },
+  );
+}
+
+function noSuchRoot(
+  { name }: BlockReader,
+  root: string,
+  seen: readonly string[],
+): FormatError {
+  return new FormatError(
+    "image.no-such-root",
+    `Cannot find root "${root}" in "${name}": ${
+      seen.length === 0
+        ? "there is nothing to choose from; leave --root out"
+        : `found ${seen.join(", ")}`
+    }`,
+    { facts: { image: name, root, choices: seen.join("\n") } },
+  );
+}
+
+function noRoot(
+  { name }: BlockReader,
+  candidates: readonly Candidate[],
+): FormatError {
+  const found = candidates.map(describe);
+  return new FormatError(
+    "image.no-root",
+    `Cannot find a root file system in "${name}": found ${
+      found.join(", ") || "no file system"
+    }, expected one with an init or an os-release; name one by --root to take it all the same`,
+    { facts: { image: name, choices: found.join("\n") } },
+  );
+}
+
+function unknownFormat({ name, size }: BlockReader, seen: number): FormatError {
+  return new FormatError(
+    "image.unknown-format",
+    `Cannot open "${name}": no known format in its first ${seen} bytes, expected an image or an archive of one; check that the download is complete`,
+    { facts: { size } },
+  );
+}
+
+function tooDeep({ name }: BlockReader): FormatError {
+  return new FormatError(
+    "image.too-deep",
+    `Cannot open "${name}": found more than ${MAX_LAYERS} layers inside one another`,
+    { facts: { limit: MAX_LAYERS } },
+  );
+}
