@@ -13,6 +13,7 @@ const AREAS: Readonly<Record<string, readonly string[]>> = {
   bytes: [],
   wasm: ["bytes"],
   block: ["bytes", "wasm"],
+  http: ["bytes", "block"],
   fs: ["bytes", "block"],
   format: ["bytes", "wasm", "block", "fs"],
   image: READING,
