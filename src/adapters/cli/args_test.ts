@@ -63,7 +63,8 @@ test("parseCommand() gives what was typed, with the defaults", () => {
 });
 
 test("parseCommand() chooses phones, and how long they are waited for", () => {
-  const words = "--device-serial a --device-serial=b --port 1-2 --all " +
+  const words =
+    "--device-serial a --device-serial=b --port 1-2 --all --resume " +
     "--wait 1.5 --gadget-wait 0 --gone-after 0 --usb usbip://lab -v --json";
   assert.deepEqual(parseCommand(["boot", "x.img", ...words.split(" ")]), {
     ...BOOT,
