@@ -36,11 +36,12 @@ export const SuperblockLayout = struct("squashfs superblock", {
 /** Compressors that are read, by what messages and `unsquashfs -s` call them. */
 export type Compression = "gzip" | "lzo" | "xz" | "lz4" | "zstd";
 
+/** By their number, `ZLIB_COMPRESSION` and so on. */
 const COMPRESSIONS: readonly (Compression | "lzma" | undefined)[] = [
   undefined,
   "gzip",
-  "lzo",
   "lzma",
+  "lzo",
   "xz",
   "lz4",
   "zstd",
