@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { OddDescriptors } from "./odd_descriptors.ts";
+
 /** What goes wrong. Replies are given as they are on the wire, status and all. */
 export type FaultKind =
   /** Refuses with these words, and does nothing. */
@@ -27,11 +29,16 @@ export type FaultKind =
   /** Says all in one packet. */
   | { readonly glue: true }
   /** Fills its packets up with NUL to so many bytes. */
-  | { readonly pad: number };
+  | { readonly pad: number }
+  /** Describes itself wrongly. */
+  | { readonly descriptors: OddDescriptors };
 
 /** When and how often something goes wrong. */
 export type FastbootFault = FaultKind & {
-  /** The beginning of a command, `data` while it is taken, or `image` for the answer behind it. */
+  /**
+   * The beginning of a command, `data` while it is taken, `image` for the answer behind it. Of a
+   * phone also `usb` for its bootloader on the bus, and `gadget` for what it is when it has booted.
+   */
   readonly at: string;
   /** How often; always when absent. */
   readonly times?: number;

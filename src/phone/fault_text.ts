@@ -5,6 +5,7 @@
  */
 
 import type { FastbootFault, FaultKind } from "./fastboot_faults.ts";
+import { isOddDescriptors, ODD_DESCRIPTORS } from "./odd_descriptors.ts";
 
 /** Kinds by name, each with its value as it is written. */
 const KINDS: Readonly<
@@ -22,6 +23,8 @@ const KINDS: Readonly<
   split: number((split) => ({ split })),
   glue: flag({ glue: true }),
   pad: number((pad) => ({ pad })),
+  descriptors: (value) =>
+    isOddDescriptors(value) ? { descriptors: value } : undefined,
 };
 
 /** Each fault as it is written, for help. */
@@ -37,6 +40,7 @@ export const FAULT_FORMS: readonly string[] = [
   "AT:split=BYTES",
   "AT:glue",
   "AT:pad=BYTES",
+  `usb:descriptors=${ODD_DESCRIPTORS.join("|")}`,
 ];
 
 /**
@@ -49,12 +53,38 @@ export function parseFault(text: string): FastbootFault {
   // the beginning of a command may have colons, too
   for (let colon = text.indexOf(":"); colon > 0;) {
     const fault = parseKind(text.slice(colon + 1));
-    if (fault !== undefined) return { at: text.slice(0, colon), ...fault };
+    if (fault !== undefined) {
+      const found = { at: text.slice(0, colon), ...fault };
+      if (canHappen(found)) return found;
+      throw new TypeError(
+        `Cannot use fault "${text}": it cannot happen at "${found.at}"`,
+      );
+    }
     colon = text.indexOf(":", colon + 1);
   }
   throw new TypeError(
     `Cannot use fault "${text}": expected ${FAULT_FORMS.join(", ")}`,
   );
+}
+
+/** Whether there is anything at that place that could go wrong so. */
+function canHappen(fault: FastbootFault): boolean {
+  const { at } = fault;
+  const isAny = (...kinds: string[]) => kinds.some((kind) => kind in fault);
+  const out = "stall" in fault && fault.stall === "out";
+  switch (at) {
+    case "usb":
+      return isAny("descriptors");
+    case "gadget":
+      return isAny("unplug", "delayMs");
+    case "data":
+      return isAny("unplug", "delayMs") || out;
+    case "image":
+      return !isAny("descriptors", "announce", "unplug") && !out;
+    default:
+      if (isAny("announce")) return /^download/.test(at);
+      return !isAny("descriptors");
+  }
 }
 
 function parseKind(

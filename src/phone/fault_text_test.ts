@@ -20,6 +20,11 @@ test("parseFault() reads what users write", () => {
     at: "download",
     announce: -16,
   });
+  assert.deepEqual(parseFault("usb:descriptors*2=length-0"), {
+    at: "usb",
+    descriptors: "length-0",
+    times: 2,
+  });
   assert.deepEqual(parseFault("boot:before=INFOa,INFOb"), {
     at: "boot",
     before: ["INFOa", "INFOb"],
@@ -28,6 +33,23 @@ test("parseFault() reads what users write", () => {
 
 for (const wrong of ["", "boot", "boot:", ":fail=x", "boot:stall=up", "a:b"]) {
   test(`parseFault() refuses "${wrong}"`, () => {
+    assert.throws(() => parseFault(wrong), TypeError);
+  });
+}
+
+for (
+  const wrong of [
+    "usb:fail=no",
+    "usb:descriptors=upside-down",
+    "gadget:silent",
+    "data:stall=in",
+    "data:fail=no",
+    "image:unplug=0",
+    "boot:announce=1",
+    "boot:descriptors=length-0",
+  ]
+) {
+  test(`parseFault() refuses "${wrong}", which cannot happen`, () => {
     assert.throws(() => parseFault(wrong), TypeError);
   });
 }

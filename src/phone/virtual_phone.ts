@@ -20,6 +20,7 @@ import {
   type PhoneIdentity,
 } from "./fastboot_usb.ts";
 import { type CableSource, GuestPort } from "./guest_port.ts";
+import { makeOdd } from "./odd_descriptors.ts";
 import { slowStream } from "./slow_stream.ts";
 import { type Exportable, exportModel, UsbIpServer } from "./usbip_server.ts";
 
@@ -82,8 +83,9 @@ export interface VirtualPhoneOptions {
   /** Bytes; 512 MiB when absent. */
   readonly maxDownloadSize?: number | undefined;
   /**
-   * What goes wrong. Those at `gadget` happen each time the guest's device is plugged in: `unplug`
-   * behind so many bytes to the guest, `delayMs` before it is there.
+   * What goes wrong. Those at `usb` happen each time the bootloader is plugged in. Those at `gadget`
+   * happen each time the guest's device is: `unplug` behind so many bytes to the guest, `delayMs`
+   * before it is there.
    */
   readonly faults?: readonly FastbootFault[] | undefined;
   /** The cable carries no more, each way. */
@@ -104,7 +106,7 @@ export class VirtualPhone {
   readonly #options: VirtualPhoneOptions;
   readonly #server: UsbIpServer;
   readonly #bootloader: FastbootDevice;
-  readonly #gadgetFaults: FaultPlan;
+  readonly #plugFaults: FaultPlan;
   /** What the bootloader found in the image that it judged last. */
   #loaded: LoadedImage | undefined;
   /** Ends the time in the bootloader; nothing when it is not there. */
@@ -116,8 +118,8 @@ export class VirtualPhone {
   constructor(options: VirtualPhoneOptions) {
     this.#options = options;
     const { identity, faults = [], variables, maxDownloadSize } = options;
-    const isGadget = ({ at }: FastbootFault) => at === "gadget";
-    this.#gadgetFaults = new FaultPlan(faults.filter(isGadget));
+    const isOfPlug = ({ at }: FastbootFault) => at === "gadget" || at === "usb";
+    this.#plugFaults = new FaultPlan(faults.filter(isOfPlug));
     this.#bootloader = new FastbootDevice({
       variables: {
         product: identity.product,
@@ -127,7 +129,7 @@ export class VirtualPhone {
       },
       packetSize: FASTBOOT_PACKET_BYTES,
       ...(maxDownloadSize === undefined ? {} : { maxDownloadSize }),
-      faults: faults.filter((fault) => !isGadget(fault)),
+      faults: faults.filter((fault) => !isOfPlug(fault)),
       judgeImage: (image) => this.#judge(image),
     });
     this.#server = new UsbIpServer({
@@ -206,6 +208,8 @@ export class VirtualPhone {
         },
       },
     );
+    const odd = this.#plugFaults.take("usb", "descriptors");
+    if (odd !== undefined) makeOdd(model.descriptors, odd);
     const device = exportModel(model);
     this.#plug("fastboot", {
       identity: device.identity,
@@ -255,7 +259,7 @@ export class VirtualPhone {
   /** The guest's device from its plug to its end. */
   async #gadget(machine: RunningMachine, signal: AbortSignal): Promise<void> {
     const cable = await machine.plugIn({ signal });
-    const faults = this.#gadgetFaults;
+    const faults = this.#plugFaults;
     await pause(faults.take("gadget", "delayMs") ?? 0, signal);
     const unplugAt = (sent: number) =>
       faults.take("gadget", "unplug", (after) => sent >= after) !== undefined;

@@ -81,41 +81,49 @@ export class RemotePhone {
     this.gadget.unplug();
   }
 
-  /** Its packets go from one model to the other. */
+  /** Comes back as a gadget. */
   enterGadget(): void {
     const { serialNumber } = this.#options;
-    const spec = smooDevice();
-    const { [3]: _, ...strings } = spec.strings;
-    const alternate = spec.configurations[1]![0]![0]!;
-    const model = new UsbModel({
-      ...spec,
-      strings: serialNumber === undefined
-        ? strings
-        : { ...strings, 3: serialNumber },
-      configurations: { 1: [[{ ...alternate, triple: [0xff, 0x42, 0x03] }]] },
-    });
-    const device = this.gadget.plug();
-    const { pipes } = device;
-    model.onControl = async ({ requestType, ...setup }, data) => {
-      const type = {
-        requestType: (requestType & 0x60) === 0x20 ? "class" : "vendor",
-        recipient: "interface",
-        ...setup,
-      } as const;
-      if ((requestType & 0x80) !== 0) {
-        return await this.gadget.controlIn(type, setup.length) ?? "stall";
-      }
-      return this.gadget.controlOut(type, data) ? new Uint8Array(0) : "stall";
-    };
-    model.pipes.get(0x02)!.onOut = (bytes) => pipes.interruptOut.write(bytes);
-    model.pipes.get(0x07)!.onOut = (bytes) => pipes.bulkOut.write(bytes);
-    const forward = async () => {
-      for (;;) {
-        const { bytes } = await pipes.interruptIn.read(1024);
-        model.pipes.get(0x81)!.send(bytes);
-      }
-    };
-    forward().catch(() => {});
+    const model = gadgetModel(this.gadget, serialNumber);
     this.#world.server.plug(this.#busid, model);
   }
+}
+
+/** A gadget on a USB device that looks like a bootloader; packets go from one model to the other. */
+export function gadgetModel(
+  gadget: SmooGadget,
+  serialNumber: string | undefined,
+): UsbModel {
+  const spec = smooDevice();
+  const { [3]: _, ...strings } = spec.strings;
+  const alternate = spec.configurations[1]![0]![0]!;
+  const model = new UsbModel({
+    ...spec,
+    strings: serialNumber === undefined
+      ? strings
+      : { ...strings, 3: serialNumber },
+    configurations: { 1: [[{ ...alternate, triple: [0xff, 0x42, 0x03] }]] },
+  });
+  const { pipes } = gadget.plug();
+  model.onControl = async ({ requestType, ...setup }, data) => {
+    const type = {
+      requestType: (requestType & 0x60) === 0x20 ? "class" : "vendor",
+      recipient: "interface",
+      ...setup,
+    } as const;
+    if ((requestType & 0x80) !== 0) {
+      return await gadget.controlIn(type, setup.length) ?? "stall";
+    }
+    return gadget.controlOut(type, data) ? new Uint8Array(0) : "stall";
+  };
+  model.pipes.get(0x02)!.onOut = (bytes) => pipes.interruptOut.write(bytes);
+  model.pipes.get(0x07)!.onOut = (bytes) => pipes.bulkOut.write(bytes);
+  const forward = async () => {
+    for (;;) {
+      const { bytes } = await pipes.interruptIn.read(1024);
+      model.pipes.get(0x81)!.send(bytes);
+    }
+  };
+  forward().catch(() => {});
+  return model;
 }

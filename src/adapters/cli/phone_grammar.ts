@@ -23,7 +23,7 @@ export function phoneGrammar(take: (command: Command) => void) {
 
 The first two lines on standard output are where it is. It runs until Ctrl-C; a machine that ends leaves the phone in its bootloader again.
 
---fault lets something go wrong. AT is the beginning of a command, "data" while the boot image is sent, "image" for the answer behind it, or "gadget" for the booted phone; "*N" behind the kind is how often, as in boot:fail*1=no. Forms:
+--fault lets something go wrong. AT is the beginning of a command, "data" while the boot image is sent, "image" for the answer behind it, "usb" for the bootloader on the bus, or "gadget" for the booted phone; "*N" behind the kind is how often, as in boot:fail*1=no. Forms:
   ${FAULT_FORMS.join("\n  ")}`,
     )
     .addArgument(

@@ -62,7 +62,13 @@ export async function enumerate(
   const configurations: ParsedConfiguration[] = [];
   const count = Math.min(device.configurationCount, MAX_CONFIGURATIONS);
   for (let index = 0; index < count; index++) {
-    configurations.push(await readConfiguration(connection, index, options));
+    try {
+      configurations.push(await readConfiguration(connection, index, options));
+    } catch (error) {
+      // it announces more than it has; Linux goes on without them, too
+      if (index > 0 && isCoded(error, "usb.request-failed")) break;
+      throw error;
+    }
   }
   const strings = new StringReader(connection, options);
   const manufacturerName = await strings.read(device.manufacturer);
