@@ -91,7 +91,7 @@ test("fastboop says what went wrong on stderr, and exits with 1", async () => {
     ],
     [
       ["inspect", CLI],
-      /no known format in its first \d+ bytes, expected an erofs image/,
+      /no known format in its first \d+ bytes, expected an image/,
     ],
     [
       ["cat", IMAGE, "/nope"],

@@ -58,7 +58,7 @@ function currentLink(): string {
 async function withImage(use: (files: FileSystem) => Promise<void>) {
   const file = await openFile(IMAGE!);
   try {
-    await use(await openImage(withReadAhead(file)));
+    await use((await openImage(withReadAhead(file))).files);
   } finally {
     await file.close();
   }

@@ -40,7 +40,7 @@ for (const profile of BUILTIN_PROFILES) {
       const file = await openFile(IMAGE!);
       try {
         const recorded = withRecord(file);
-        const files = await openImage(withReadAhead(recorded));
+        const { files } = await openImage(withReadAhead(recorded));
         const plan = await planBoot(files, profile, { stage0: stage0() });
         const paths = [
           plan.kernel.path,

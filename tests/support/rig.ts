@@ -100,7 +100,7 @@ export async function planPhone(boot: PhoneBoot): Promise<BootPlan> {
   const file = await openFile(boot.files ?? boot.image);
   try {
     const { stage0, cmdline, rootFileSystem } = boot;
-    const files = await openImage(file);
+    const { files } = await openImage(file);
     return await planBoot(asKind(files, rootFileSystem), profile, {
       ...pick(boot, "ostree", "modules", "augments"),
       ...(stage0 === undefined ? {} : {

@@ -33,7 +33,8 @@ export async function planFor(
   const file = await openFile(image);
   try {
     const options = { cmdline: { deviceSerial } };
-    return (await planBoot(await openImage(file), found, options)).bytes;
+    const { files } = await openImage(file);
+    return (await planBoot(files, found, options)).bytes;
   } finally {
     await file.close();
   }

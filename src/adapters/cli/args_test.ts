@@ -3,8 +3,18 @@ import test from "node:test";
 import { describeGrammar, parseCommand } from "./args.ts";
 import { UsageError } from "./command.ts";
 
+const IMAGE = {
+  path: "x.img",
+  roots: [],
+  digest: undefined,
+  headers: [],
+  proxy: undefined,
+  spool: false,
+  cache: true,
+  offline: false,
+};
 const PAYLOAD = {
-  image: "x.img",
+  image: IMAGE,
   stage0: undefined,
   dtb: undefined,
   overlays: [],
@@ -55,7 +65,7 @@ test("parseCommand() gives what was typed, with the defaults", () => {
   });
   assert.deepEqual(parseCommand(["ls", "-lR", "x.img"]), {
     kind: "ls",
-    image: "x.img",
+    image: IMAGE,
     path: "/",
     long: true,
     recursive: true,
@@ -90,6 +100,53 @@ test("parseCommand() chooses phones, and how long they are waited for", () => {
   assert.equal(detect("--wait", "2"), 2000);
 });
 
+test("parseCommand() takes how an image is got at, for all commands about one", () => {
+  const hex = "0123456789abcdef".repeat(4);
+  const words = ["--root", "#2", "--root=/live/a", "--digest", `SHA256:${hex}`];
+  words.push(
+    "--header",
+    "Authorization: Bearer a b",
+    "--header=X-A:",
+    "--spool",
+  );
+  words.push("--proxy", "http://me:word@proxy.invalid:3128", "--no-cache");
+  const expected = {
+    path: "http://x.invalid/a",
+    roots: ["#2", "/live/a"],
+    digest: { algorithm: "sha256", hex },
+    headers: [["Authorization", "Bearer a b"], ["X-A", ""]],
+    proxy: "http://me:word@proxy.invalid:3128/",
+    spool: true,
+    cache: false,
+    offline: false,
+  };
+  for (const name of ["inspect", "ls", "boot", "try"]) {
+    const command = parseCommand([name, "http://x.invalid/a", ...words]);
+    assert.ok("image" in command, name);
+    assert.deepEqual(command.image, expected, name);
+  }
+  for (
+    const [option, value, message] of [
+      ["--digest", hex, /expected sha256: and 64/],
+      ["--header", "secret", /NAME: VALUE/],
+      ["--header", "A: b\nC: d", /^Cannot use --header "A: …"/],
+      ["--proxy", "socks5://x:1", /with socks5:\/\//],
+      ["--proxy", "x:1", /expected http:/],
+      ["--root", "", /needs a value/],
+      ["--offline", "--no-cache", /nothing would be left/],
+    ] as const
+  ) {
+    assert.throws(
+      () => parseCommand(["ls", "x.img", option, value]),
+      (error) => {
+        assert.ok(error instanceof UsageError, `${option} ${value}: ${error}`);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  }
+});
+
 test("parseCommand() knows the serial console from a serial number", () => {
   assert.deepEqual(parseCommand(["boot", "--serial", "x.img"]), {
     ...BOOT,
@@ -100,7 +157,7 @@ test("parseCommand() knows the serial console from a serial number", () => {
 test("parseCommand() leaves the word behind --ostree alone", () => {
   const ostree = (...args: string[]) => {
     const command = parseCommand(["boot", ...args]);
-    return command.kind === "boot" ? [command.ostree, command.image] : [];
+    return command.kind === "boot" ? [command.ostree, command.image.path] : [];
   };
   assert.deepEqual(ostree("--ostree", "x.img"), [true, "x.img"]);
   assert.deepEqual(ostree("x.img", "--ostree"), [true, "x.img"]);

@@ -24,7 +24,7 @@ export async function runBootCommand(
 ): Promise<void> {
   const profiles = await chosenProfiles(command.profile, output, signal);
   const plan = await bootPlan(command, signal);
-  const image = await openBootSource(command.image, signal);
+  const image = await openBootSource(command.image, output, signal);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
   const view = makeView(command, output, (error) => stop.abort(error));
@@ -38,7 +38,7 @@ export async function runBootCommand(
       {
         image: image.source,
         profiles,
-        plan,
+        plan: { ...plan, others: image.others },
         phones: {
           serialNumbers: command.serialNumbers,
           ports: command.ports,

@@ -4,14 +4,12 @@
  * @module
  */
 
-import { withReadAhead } from "../../block/read_ahead.ts";
-import type { BlockReader } from "../../block/reader.ts";
 import type { BootSource } from "../../boot/run/options.ts";
 import type { DeviceProfile } from "../../device/profile.ts";
-import { openImage } from "../../image/open_image.ts";
-import { openFile } from "../node/file.ts";
+import type { FileSystem } from "../../fs/filesystem.ts";
 import { loadProfiles } from "../node/profiles.ts";
-import type { PayloadOptions } from "./command.ts";
+import type { ImageOptions, PayloadOptions } from "./command.ts";
+import { openSource } from "./image_source.ts";
 import type { Output } from "./output.ts";
 import { type GivenPlan, readGiven } from "./payload.ts";
 
@@ -43,46 +41,29 @@ export async function bootPlan(
 }
 
 /** An image that is open, to be booted from. */
-export interface OpenedSource {
+export interface OpenedBootSource {
   readonly source: BootSource;
+  /** To go into the plan: file systems beside the root. */
+  readonly others: readonly FileSystem[];
   close(): Promise<void>;
 }
 
-/** Opens an image: its files for the boot image, and the whole of it to be served. */
+/** Opens an image: its files for the boot image, and its root file system to be served. */
 export async function openBootSource(
-  path: string,
+  options: ImageOptions,
+  output: Output,
   signal: AbortSignal,
-): Promise<OpenedSource> {
-  const file = await openFile(path, { signal });
-  try {
-    const counted = withCount(file);
-    const files = await openImage(withReadAhead(counted.reader), { signal });
-    return {
-      source: {
-        files,
-        exports: [{ reader: file, blockSize: BLOCK_SIZE }],
-        bytesRead: counted.bytesRead,
-      },
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
-function withCount(reader: BlockReader) {
-  let bytes = 0;
-  const counting: BlockReader = {
-    blockSize: reader.blockSize,
-    size: reader.size,
-    identity: reader.identity,
-    name: reader.name,
-    async read(offset, into, options) {
-      const size = await reader.read(offset, into, options);
-      bytes += size;
-      return size;
-    },
+): Promise<OpenedBootSource> {
+  const { files, reader, others, bytesRead, close } = await openSource(
+    options,
+    output,
+    signal,
+  );
+  // no kernel mounts a file system on a device whose blocks are larger than its own
+  const blockSize = Math.min(BLOCK_SIZE, files.blockSize);
+  return {
+    source: { files, exports: [{ reader, blockSize }], bytesRead },
+    others: others.map(({ files }) => files),
+    close,
   };
-  return { reader: counting, bytesRead: () => bytes };
 }

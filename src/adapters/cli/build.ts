@@ -7,7 +7,7 @@
 import { dirname } from "node:path";
 import { type BootParts, planBoot, planParts } from "../../boot/plan.ts";
 import { ReadError } from "../../errors.ts";
-import type { FileSystem } from "../../fs/filesystem.ts";
+import type { FoundRoot } from "../../image/find_root.ts";
 import { loadProfiles } from "../node/profiles.ts";
 import { isSameFile, replaceFile } from "../node/write_file.ts";
 import { type BuildCommand, UsageError } from "./command.ts";
@@ -21,7 +21,7 @@ const SHOWN_OVERRIDES = 10;
 
 /** Makes what the command asks for; rejects with its error, and leaves no half of a file. */
 export async function runBuild(
-  image: FileSystem,
+  { files, others }: Pick<FoundRoot, "files" | "others">,
   command: BuildCommand,
   output: Output,
   signal: AbortSignal,
@@ -42,6 +42,7 @@ export async function runBuild(
   const given = await readGiven(command, signal);
   const options = {
     ...given,
+    others: others.map(({ files }) => files),
     signal,
     cmdline: {
       ...given.cmdline,
@@ -75,12 +76,12 @@ export async function runBuild(
     );
   };
   if (command.what === "boot") {
-    const plan = await planBoot(image, profile, options);
+    const plan = await planBoot(files, profile, options);
     warn(plan);
     await write(command, plan.bytes, output, signal);
     await tell(formatBoot(plan));
   } else {
-    const parts = await planParts(image, profile, options);
+    const parts = await planParts(files, profile, options);
     warn(parts);
     await write(command, parts.initramfs.bytes, output, signal);
     await tell(formatParts(parts));
@@ -102,7 +103,7 @@ async function write(
 async function checkOutput(command: BuildCommand): Promise<void> {
   const { output, image, stage0, dtb, overlays, augments } = command;
   if (output === undefined || output === "-") return;
-  for (const path of [image, stage0, dtb, ...overlays, ...augments]) {
+  for (const path of [image.path, stage0, dtb, ...overlays, ...augments]) {
     if (path === undefined || !await isSameFile(output, path)) continue;
     throw new UsageError(
       `Cannot write to "${output}": it is "${path}", which is read; name another file by -o`,

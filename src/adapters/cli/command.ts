@@ -5,6 +5,7 @@
  */
 
 import type { PlanOptions } from "../../boot/plan.ts";
+import type { Digest } from "../../image/digest.ts";
 import type { PhoneOptions } from "../node/virtual_phone.ts";
 import type { DevproAction } from "./devpro.ts";
 import type { Shell } from "./completion.ts";
@@ -23,10 +24,29 @@ export class UsageError extends Error {
   }
 }
 
+/** Which image, and how it is got at. */
+export interface ImageOptions {
+  /** A file, a link, or a pipeline document that says how. */
+  readonly path: string;
+  /** Parts to take where there is a choice. */
+  readonly roots: readonly string[];
+  /** Of the outermost file. */
+  readonly digest: Digest | undefined;
+  /** Of requests to the link's own server. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** `http://…` */
+  readonly proxy: string | undefined;
+  /** Fetch all of it before anything else. */
+  readonly spool: boolean;
+  /** Keep what was fetched for the next time. */
+  readonly cache: boolean;
+  /** Take what was kept, and ask nobody. */
+  readonly offline: boolean;
+}
+
 /** What goes into a boot image, and where from. */
 export interface PayloadOptions {
-  /** Path of the image. */
-  readonly image: string;
+  readonly image: ImageOptions;
   /** Path of an ELF file. */
   readonly stage0: string | undefined;
   /** Path. */
@@ -127,15 +147,19 @@ export type Command =
   | { readonly kind: "version" }
   | {
     readonly kind: "ls";
-    readonly image: string;
+    readonly image: ImageOptions;
     readonly path: string;
     readonly long: boolean;
     readonly recursive: boolean;
   }
-  | { readonly kind: "cat"; readonly image: string; readonly path: string }
+  | {
+    readonly kind: "cat";
+    readonly image: ImageOptions;
+    readonly path: string;
+  }
   | {
     readonly kind: "inspect";
-    readonly image: string;
+    readonly image: ImageOptions;
     readonly json: boolean;
   }
   | { readonly kind: "devpro" } & DevproAction

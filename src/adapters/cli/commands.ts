@@ -4,15 +4,12 @@
  * @module
  */
 
-import { withReadAhead } from "../../block/read_ahead.ts";
 import { encodeName } from "../../bytes/text.ts";
 import { FormatError } from "../../errors.ts";
 import type { FileSystem, Inode } from "../../fs/filesystem.ts";
-import { inspectImage } from "../../image/inspect.ts";
-import { openImage } from "../../image/open_image.ts";
-import { openFile } from "../node/file.ts";
 import type { Command } from "./command.ts";
-import { formatInspection } from "./inspection.ts";
+import { withSource } from "./image_source.ts";
+import { formatInspection, inspect } from "./inspection.ts";
 import { formatLong, printable } from "./listing.ts";
 import { type Output, resultText as text } from "./output.ts";
 
@@ -35,35 +32,36 @@ export async function runCommand(
 ): Promise<void> {
   switch (command.kind) {
     case "ls":
-      return await withImage(
+      return await withSource(
         command.image,
+        output,
         signal,
-        (files) => list(files, command, output, signal),
+        ({ files }) => list(files, command, output, signal),
       );
     case "cat":
-      return await withImage(
+      return await withSource(
         command.image,
+        output,
         signal,
-        (files) => print(files, command.path, output, signal),
+        ({ files }) => print(files, command.path, output, signal),
       );
-    case "inspect":
-      return await withImage(command.image, signal, async (files, size) => {
-        const facts = {
-          image: command.image,
-          size,
-          ...await inspectImage(files, { signal }),
-        };
-        await text(
-          output,
-          command.json ? `${JSON.stringify(facts)}\n` : formatInspection(facts),
-        );
+    case "inspect": {
+      const { image, json } = command;
+      return await withSource(image, output, signal, async (source) => {
+        const facts = await inspect(image.path, source, signal);
+        const shown = json
+          ? `${JSON.stringify(facts)}\n`
+          : formatInspection(facts);
+        await text(output, shown);
       });
+    }
     case "build": {
       const { runBuild } = await import("./build.ts");
-      return await withImage(
+      return await withSource(
         command.image,
+        output,
         signal,
-        (files) => runBuild(files, command, output, signal),
+        (source) => runBuild(source, command, output, signal),
       );
     }
     case "devpro": {
@@ -109,19 +107,6 @@ export async function runCommand(
     }
     default:
       return command satisfies never;
-  }
-}
-
-async function withImage(
-  path: string,
-  signal: AbortSignal,
-  use: (files: FileSystem, size: number) => Promise<void>,
-): Promise<void> {
-  const file = await openFile(path);
-  try {
-    await use(await openImage(withReadAhead(file), { signal }), file.size);
-  } finally {
-    await file.close();
   }
 }
 

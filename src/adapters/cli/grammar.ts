@@ -7,7 +7,12 @@
 import { Command as Program } from "@commander-js/extra-typings";
 import type { Command, PayloadOptions, ViewOptions } from "./command.ts";
 import { UsageError } from "./command.ts";
-import { IMAGE, imageCommands, otherCommands, word } from "./grammar_parts.ts";
+import {
+  imageCommands,
+  imageOf,
+  imageProgram,
+  otherCommands,
+} from "./grammar_parts.ts";
 import { phoneGrammar } from "./phone_grammar.ts";
 import * as value from "./values.ts";
 
@@ -21,8 +26,7 @@ const BUS = [
 
 /** A command that makes a boot image. */
 const payload = (name: string) =>
-  new Program(name)
-    .argument(...IMAGE, (text) => word("IMAGE", text))
+  imageProgram(name)
     .optionsGroup("What goes in:")
     .option(
       "--device-profile <ID>",
@@ -84,7 +88,7 @@ type Flags = ReturnType<ReturnType<typeof payload>["opts"]>;
 
 function payloadOf(image: string, flags: Flags): PayloadOptions {
   return {
-    image,
+    image: imageOf(image, flags),
     stage0: flags.stage0,
     dtb: flags.dtb,
     overlays: flags.dtbo ?? [],

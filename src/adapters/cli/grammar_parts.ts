@@ -5,49 +5,115 @@
  */
 
 import { Argument, Command as Program } from "@commander-js/extra-typings";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, type ImageOptions, UsageError } from "./command.ts";
 import { SHELLS } from "./completion.ts";
+import * as value from "./values.ts";
 
-/** The argument of most commands. */
-export const IMAGE = ["<IMAGE>", "distribution image: a file"] as const;
+/** A command about an image: its argument, and how that is got at. */
+export const imageProgram = (name: string) =>
+  new Program(name)
+    .argument(
+      "<IMAGE>",
+      "distribution image: a file, a link, or a pipeline document",
+      (text) => word("IMAGE", text),
+    )
+    .optionsGroup("Where the image is:")
+    .option(
+      "--root <PART>",
+      `the partition, entry or file to take where there is a choice: '#2', a label, a path; several`,
+      value.several("--root", value.someText),
+    )
+    .option(
+      "--digest <ALGORITHM:HEX>",
+      "refuse IMAGE when its sha256 or sha512 is another: files are read whole for that, links as far as they are fetched whole",
+      value.once("--digest", value.digest),
+    )
+    .option(
+      "--spool",
+      "fetch all of a link first: for servers without ranges, or to check its digest",
+    )
+    .option(
+      "--header <NAME: VALUE>",
+      "send this header to the link's server; several",
+      value.several("--header", value.header),
+    )
+    .option(
+      "--proxy <URL>",
+      "fetch through this proxy, http://HOST:PORT",
+      value.once("--proxy", value.proxy),
+    )
+    .option("--no-cache", "keep nothing of what is fetched for the next time")
+    .option("--offline", "take what was kept of the link, and ask nobody");
+
+type ImageFlags = ReturnType<ReturnType<typeof imageProgram>["opts"]>;
+
+/** What was said about the image. */
+export function imageOf(path: string, flags: ImageFlags): ImageOptions {
+  if (flags.offline && !flags.cache) {
+    throw new UsageError(
+      "Cannot use --offline with --no-cache: nothing would be left to read",
+    );
+  }
+  return {
+    path,
+    roots: flags.root ?? [],
+    digest: flags.digest,
+    headers: flags.header ?? [],
+    proxy: flags.proxy,
+    spool: flags.spool === true,
+    cache: flags.cache,
+    offline: flags.offline === true,
+  };
+}
 
 /** Commands that look into an image. */
 export function imageCommands(take: (command: Command) => void) {
-  const inspect = new Program("inspect")
+  const inspect = imageProgram("inspect")
     .summary(
-      "tell what an image holds: file system, kernels, device trees",
+      "tell what an image holds: layers, file system, kernels, device trees",
     )
     .description(
-      "Tells the file system of IMAGE, its features and block size, the kernel releases it brings and how many device trees.",
+      "Tells what IMAGE is, from the outermost layer to the root file system in it, the kernel releases it brings and how many device trees, what would boot, and what was passed over and why.",
     )
-    .argument(...IMAGE, (text) => word("IMAGE", text))
+    .optionsGroup("What is told:")
     .option("--json", "one JSON object instead of text")
-    .action((image, { json = false }) =>
-      take({ kind: "inspect", image, json })
+    .action((image, flags) =>
+      take({
+        kind: "inspect",
+        image: imageOf(image, flags),
+        json: flags.json === true,
+      })
     );
-  const ls = new Program("ls")
+  const ls = imageProgram("ls")
     .summary("list a directory inside an image")
     .description(
       "Lists PATH inside IMAGE, one name a line in the image's own order. Links are followed inside the image: an absolute one starts at the image's root.",
     )
-    .argument(...IMAGE, (text) => word("IMAGE", text))
     .argument("[PATH]", "where; / by default", (text) => word("PATH", text))
+    .optionsGroup("What is told:")
     .option(
       "-l, --long",
       "type and mode, links, owner, group, size, time, name, link target",
     )
     .option("-R, --recursive", "everything below PATH, by full path")
-    .action((image, path, { long = false, recursive = false }) =>
-      take({ kind: "ls", image, path: path ?? "/", long, recursive })
+    .action((image, path, flags) =>
+      take({
+        kind: "ls",
+        image: imageOf(image, flags),
+        path: path ?? "/",
+        long: flags.long === true,
+        recursive: flags.recursive === true,
+      })
     );
-  const cat = new Program("cat")
+  const cat = imageProgram("cat")
     .summary("print a file inside an image")
     .description(
       "Writes the file at PATH inside IMAGE to standard output, byte for byte.",
     )
-    .argument(...IMAGE, (text) => word("IMAGE", text))
     .argument("<PATH>", "a file inside it", (text) => word("PATH", text))
-    .action((image, path) => take({ kind: "cat", image, path }));
+    .action((image, path, flags) =>
+      take({ kind: "cat", image: imageOf(image, flags), path })
+    );
   return [inspect, ls, cat];
 }
 

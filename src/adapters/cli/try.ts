@@ -48,7 +48,7 @@ export async function runTry(
   signal: AbortSignal,
 ): Promise<void> {
   const began = performance.now();
-  const image = await openBootSource(command.image, signal);
+  const image = await openBootSource(command.image, output, signal);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
   const view = makeView(command, output, (error) => stop.abort(error));
@@ -79,7 +79,7 @@ export async function runTry(
         {
           image: image.source,
           profiles,
-          plan,
+          plan: { ...plan, others: image.others },
           waitMs: command.timeoutMs,
         },
         { usb, portOf },

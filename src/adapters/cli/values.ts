@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Digest, parseDigest } from "../../image/digest.ts";
 import { UsageError } from "./command.ts";
 import type { PayloadOptions } from "./command.ts";
 
@@ -72,6 +73,43 @@ export function mac(
   }
   throw new UsageError(
     `Cannot use ${option} "${text}", expected wifi=COMPATIBLE or bluetooth=COMPATIBLE`,
+  );
+}
+
+/** `sha256:HEX` or `sha512:HEX`. */
+export function digest(text: string, option: string): Digest {
+  try {
+    return parseDigest(text.toLowerCase());
+  } catch {
+    throw new UsageError(
+      `Cannot use ${option} "${text}", expected sha256: and 64 or sha512: and 128 hexadecimal digits`,
+    );
+  }
+}
+
+/** `Name: value`, as servers get it. */
+export function header(
+  text: string,
+  option: string,
+): readonly [name: string, value: string] {
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([ -~]*)$/.exec(text) ??
+    [];
+  if (name !== undefined && value !== undefined) return [name, value.trim()];
+  // the value may be a secret
+  const shown = text.includes(":") ? `${text.split(":")[0]}: …` : text;
+  throw new UsageError(
+    `Cannot use ${option} "${shown}", expected NAME: VALUE in ASCII`,
+  );
+}
+
+/** `http://HOST:PORT`, with a name and password where the proxy wants them. */
+export function proxy(text: string, option: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
+  throw new UsageError(
+    `Cannot use ${option} ${
+      url === undefined ? `"${text}"` : `with ${url.protocol}//`
+    }, expected http://HOST:PORT`,
   );
 }
 

@@ -1,0 +1,125 @@
+/**
+ * Every format that can be opened, by the name that its first bytes give it.
+ *
+ * @module
+ */
+
+import type { BlockReader } from "../block/reader.ts";
+import type { SpoolOptions } from "../block/store.ts";
+import { FormatError } from "../errors.ts";
+import { openErofs } from "../format/erofs/open.ts";
+import { openFat } from "../format/fat/open.ts";
+import {
+  describePartition,
+  openPartition,
+  type Partition,
+  type PartitionTable,
+} from "../format/gpt/partition.ts";
+import { readGpt } from "../format/gpt/read.ts";
+import { readMbr } from "../format/mbr/read.ts";
+import { openSquashfs } from "../format/squashfs/open.ts";
+import type { FileSystem } from "../fs/filesystem.ts";
+import type { OpenedFormat, Part } from "./layers.ts";
+
+type Open = (
+  image: BlockReader,
+  options: SpoolOptions,
+) => Promise<OpenedFormat>;
+
+/** A file system; its name is its own. */
+const fileSystem = (
+  open: (image: BlockReader, options: SpoolOptions) => Promise<FileSystem>,
+): Open =>
+async (image, options) => ({
+  kind: "files",
+  files: await open(image, options),
+});
+
+const OPENERS: Readonly<Record<string, Open>> = {
+  erofs: fileSystem(openErofs),
+  squashfs: fileSystem(openSquashfs),
+  FAT: fileSystem(openFat),
+  "GPT disk": async (image, options) =>
+    disk(image, await readGpt(image, options)),
+  async "MBR disk"(image, options) {
+    const table = await readMbr(image, options);
+    // the start of the GPT is damaged, its backup may be whole
+    if (table.kind === "protective") {
+      return disk(image, await readGpt(image, options));
+    }
+    return disk(image, table);
+  },
+};
+
+const NOT_A_DISK = "convert it by qemu-img convert -O raw";
+const NO_DRIVER =
+  "stage0 mounts erofs, ext4 and squashfs alone: use an image with one of these";
+/** What to do about formats that are known and not read. */
+const ADVICE: Readonly<Record<string, string>> = {
+  "QEMU disk (qcow2)": NOT_A_DISK,
+  "VMware disk (vmdk)": NOT_A_DISK,
+  "VirtualBox disk (vdi)": NOT_A_DISK,
+  "Hyper-V disk (vhdx)": NOT_A_DISK,
+  btrfs: NO_DRIVER,
+  f2fs: NO_DRIVER,
+  XFS: NO_DRIVER,
+  NTFS: NO_DRIVER,
+  exFAT: NO_DRIVER,
+  "LUKS container": "encrypted images cannot be booted",
+  "7-Zip": "unpack it first",
+  RAR: "unpack it first",
+  lzop: "unpack it first",
+  lzip: "unpack it first",
+  lzma: "unpack it first",
+  "lz4 of the old kind": "unpack it first, by lz4 -d",
+  "big-endian squashfs": "version 4 is always little-endian; make it anew",
+  "Android boot image": "give the image of the root file system",
+  "Android vendor boot image": "give the image of the root file system",
+  "fastboop profile": "device profiles are given by FASTBOOP_SCHEMA_PATH",
+  program: "give the image of the root file system",
+  "web page": "the link leads to a page about the file; give that of the file",
+};
+
+/** Names of what can be opened. */
+export const OPENABLE: readonly string[] = Object.keys(OPENERS);
+
+/**
+ * Opens what was found to be `format`.
+ *
+ * @throws {FormatError} `image.unsupported-format` (`facts.format` names it), and what the format throws
+ */
+export async function openFormat(
+  format: string,
+  image: BlockReader,
+  options: SpoolOptions,
+): Promise<OpenedFormat> {
+  const open = OPENERS[format];
+  if (open !== undefined) return await open(image, options);
+  throw new FormatError(
+    "image.unsupported-format",
+    `Cannot open "${image.name}": found ${format}, expected one of ${
+      OPENABLE.join(", ")
+    }; ${ADVICE[format] ?? "use an image of another kind"}`,
+    { facts: { format } },
+  );
+}
+
+function disk(image: BlockReader, table: PartitionTable): OpenedFormat {
+  const { scheme, partitions } = table;
+  return {
+    kind: "disk",
+    label: scheme.toUpperCase(),
+    parts: partitions.map((partition) => partitionPart(image, partition)),
+  };
+}
+
+function partitionPart(disk: BlockReader, partition: Partition): Part {
+  const { number, label, uuid, size } = partition;
+  return {
+    label: describePartition(partition),
+    names: [`#${number}`, ...(label === "" ? [] : [label]), uuid],
+    size,
+    // deno-lint-ignore require-await -- throwing must reject
+    open: async () => openPartition(disk, partition),
+  };
+}
