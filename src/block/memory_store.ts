@@ -1,5 +1,6 @@
 import { checkCount, checkPowerOfTwo } from "./range.ts";
 import type { ReadOptions } from "./reader.ts";
+import { cutIntoExtents } from "./store_extents.ts";
 import type { ContentStore, StoredContent, StoreKey } from "./store.ts";
 
 /** Bounds of {@linkcode memoryStore}. */
@@ -131,6 +132,7 @@ class MemoryContent implements StoredContent {
   }
 
   has(offset: number, size: number): boolean {
+    if (this.#closed) return false;
     for (let at = offset; at < offset + size;) {
       const index = Math.floor(at / this.extentSize);
       const bytes = this.#entry.extents.get(index);
@@ -168,14 +170,9 @@ class MemoryContent implements StoredContent {
   ): Promise<void> {
     signal?.throwIfAborted();
     if (this.#closed) return;
-    const first = offset / this.extentSize;
-    checkCount("offset in extents", first);
-    for (let at = 0; at < bytes.length; at += this.extentSize) {
-      this.#room.keep(
-        this.#entry,
-        first + at / this.extentSize,
-        bytes.subarray(at, at + this.extentSize),
-      );
+    const parts = cutIntoExtents(offset, bytes, this.extentSize);
+    for (const { index, bytes } of parts) {
+      this.#room.keep(this.#entry, index, bytes);
     }
   }
 

@@ -107,8 +107,11 @@ export class SpoolPass {
       signal.throwIfAborted();
       if (this.#sink.passed) return false;
       if (this.position < this.#sink.target) return true;
-      await this.#flushExtents();
-      if (this.#sink.passed || this.position < this.#sink.target) continue;
+      if (this.#filled >= this.#sink.extentSize) {
+        await this.#flushExtents();
+        continue;
+      }
+      // nothing may come between looking and this, else a wake is lost
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }

@@ -1,0 +1,330 @@
+/**
+ * Keeps content on disk, on Deno, Bun and Node alike. What lies where and why it is safe stands in
+ * docs/FORMATS.md.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import fs from "node:fs/promises";
+import { join } from "node:path";
+import type { ReadOptions } from "../../block/reader.ts";
+import { checkCount } from "../../block/range.ts";
+import type {
+  ContentStore,
+  StoredContent,
+  StoreKey,
+} from "../../block/store.ts";
+import { ReadError } from "../../errors.ts";
+import type { DiskStoreEntry, EntryHost } from "./disk_store_entry.ts";
+import { openEntry } from "./disk_store_open.ts";
+import {
+  type DiskEntry,
+  ENTRIES,
+  listEntries,
+  makeRoom,
+} from "./disk_store_room.ts";
+
+export type { DiskEntry } from "./disk_store_room.ts";
+
+/** Bounds of {@linkcode openDiskStore}. */
+export interface DiskStoreOptions {
+  /**
+   * Most bytes that all entries take together; half of what is free or theirs already when absent,
+   * 32 GiB at most. Programs that write at the same time may exceed it by 64 MiB each.
+   */
+  readonly maxBytes?: number | undefined;
+  /** Is told, once for each reason, why nothing more is kept: `store.unusable`, `store.no-room`. */
+  readonly onWarning?: ((error: ReadError) => void) | undefined;
+  /** Bytes written before they are made to outlast a loss of power; 32 MiB when absent. */
+  readonly flushBytes?: number | undefined;
+  /** Milliseconds before they are; 2000 when absent. */
+  readonly flushMs?: number | undefined;
+}
+
+/** What was removed. */
+export interface Removed {
+  /** Entries. */
+  readonly entries: number;
+  /** Bytes on disk. */
+  readonly removed: number;
+  /** Bytes on disk that are left: entries in use are. */
+  readonly left: number;
+}
+
+/** A store in a folder, and what can be done with all of it. */
+export interface DiskStore extends ContentStore {
+  readonly folder: string;
+  /** All that is kept, used last first. */
+  list(): Promise<DiskEntry[]>;
+  /**
+   * Removes entries, used longest ago first, until all take at most `maxBytes`; the store's own limit
+   * when absent. Those that programs use stay.
+   */
+  prune(maxBytes?: number): Promise<Removed>;
+}
+
+const DEFAULT_BYTES = 32 * 2 ** 30;
+/** Room that is given away before the folder is looked at again. */
+const GRANT_BYTES = 64 << 20;
+/** How long a lack of room is believed. */
+const FULL_MS = 1000;
+
+/**
+ * Keeps content in a folder, bounded by bytes.
+ *
+ * Nothing is touched before the first entry is opened. Any number of programs may use the folder at
+ * the same time; entries that are in use are not removed for others. What is damaged is noticed by
+ * its check sum, when a program reads it for the first time, and forgotten. When the disk is full or
+ * the folder cannot be written, what is kept can be read, and nothing more is kept.
+ *
+ * Memory: 9 bytes for each 16 KiB of content that is open.
+ *
+ * @throws {RangeError} when `maxBytes` is no number of bytes. Opening an entry: {@linkcode ReadError}
+ * `store.unusable`.
+ *
+ * @example
+ * ```ts
+ * import { openDiskStore } from "./disk_store.ts";
+ *
+ * const store = openDiskStore("/tmp/fastboop-example", { maxBytes: 1 << 30 });
+ * console.assert((await store.list()).length >= 0);
+ * ```
+ */
+export function openDiskStore(
+  folder: string,
+  options: DiskStoreOptions = {},
+): DiskStore {
+  if (options.maxBytes !== undefined) checkCount("maxBytes", options.maxBytes);
+  return new FolderStore(folder, options);
+}
+
+class FolderStore implements DiskStore, EntryHost {
+  readonly folder: string;
+  readonly flushBytes: number;
+  readonly flushMs: number;
+  readonly #maxBytes: number | undefined;
+  readonly #warn: (error: ReadError) => void;
+  readonly #warned = new Set<string>();
+  readonly #open = new Map<string, Promise<Shared>>();
+  #granted = 0;
+  #fullUntil = -Infinity;
+  #looking: Promise<void> | undefined;
+
+  constructor(folder: string, options: DiskStoreOptions) {
+    this.folder = folder;
+    this.#maxBytes = options.maxBytes;
+    this.#warn = options.onWarning ?? (() => {});
+    this.flushBytes = options.flushBytes ?? 32 << 20;
+    this.flushMs = options.flushMs ?? 2000;
+  }
+
+  async open(
+    key: StoreKey,
+    { signal }: ReadOptions = {},
+  ): Promise<StoredContent> {
+    signal?.throwIfAborted();
+    const sha256 = createHash("sha256").update(key.identity).digest();
+    const hash = sha256.toString("hex");
+    for (;;) {
+      let opening = this.#open.get(hash);
+      if (opening === undefined) {
+        const name = publicName(key.name);
+        opening = this.#openShared(hash, { ...key, name, sha256 });
+        this.#open.set(hash, opening);
+      }
+      let shared: Shared;
+      try {
+        shared = await opening;
+      } catch (error) {
+        if (this.#open.get(hash) === opening) this.#open.delete(hash);
+        throw error;
+      }
+      const { entry } = shared;
+      if (key.size !== undefined && entry.size !== key.size) {
+        if (entry.size === undefined) await entry.finish(key.size);
+        else await entry.drop();
+      }
+      if (shared.users < 0 || entry.dropped) {
+        if (this.#open.get(hash) === opening) this.#open.delete(hash);
+        continue;
+      }
+      shared.users++;
+      const content = new DiskContent(entry, async () => {
+        if (--shared.users > 0) return;
+        shared.users = -1;
+        if (this.#open.get(hash) === opening) this.#open.delete(hash);
+        await entry.close();
+      });
+      if (signal?.aborted) {
+        await content.close();
+        throw signal.reason;
+      }
+      return content;
+    }
+  }
+
+  async list(): Promise<DiskEntry[]> {
+    return await listEntries(this.folder);
+  }
+
+  async prune(maxBytes?: number): Promise<Removed> {
+    return await makeRoom(this.folder, maxBytes ?? await this.#limit());
+  }
+
+  async reserve(bytes: number): Promise<boolean> {
+    if (this.#granted < bytes) {
+      if (performance.now() < this.#fullUntil) return false;
+      await (this.#looking ??= this.#look(bytes).finally(() =>
+        this.#looking = undefined
+      ));
+    }
+    if (this.#granted < bytes) return false;
+    this.#granted -= bytes;
+    return true;
+  }
+
+  async makeSpace(bytes: number): Promise<boolean> {
+    const { left } = await makeRoom(this.folder, Infinity);
+    const wanted = Math.max(bytes, GRANT_BYTES);
+    const { entries } = await makeRoom(this.folder, Math.max(0, left - wanted));
+    return entries > 0;
+  }
+
+  failed(error: unknown): void {
+    this.#tell(
+      new ReadError(
+        "store.unusable",
+        `Cannot keep more in cache "${this.folder}": ${
+          reason(error)
+        }; going on without, what is missing is fetched again next time`,
+        { facts: { folder: this.folder }, cause: error },
+      ),
+    );
+  }
+
+  async #openShared(
+    hash: string,
+    key: StoreKey & { readonly sha256: Uint8Array },
+  ): Promise<Shared> {
+    try {
+      const path = join(this.folder, ENTRIES, hash);
+      return { entry: await openEntry(path, key, this), users: 0 };
+    } catch (cause) {
+      const error = new ReadError(
+        "store.unusable",
+        `Cannot keep "${key.name}" in cache "${this.folder}": ${
+          reason(cause)
+        }; set FASTBOOP_CACHE to a folder that can be written and has room`,
+        { facts: { folder: this.folder, name: key.name }, cause },
+      );
+      this.#tell(error);
+      throw error;
+    }
+  }
+
+  /** Sees how much room there is, and makes some. */
+  async #look(bytes: number): Promise<void> {
+    const limit = await this.#limit();
+    const wanted = Math.max(bytes, Math.min(GRANT_BYTES, limit / 16));
+    const { left } = await makeRoom(this.folder, Math.max(0, limit - wanted));
+    this.#granted = Math.min(limit - left, Math.max(bytes, GRANT_BYTES));
+    if (this.#granted >= bytes) return;
+    this.#fullUntil = performance.now() + FULL_MS;
+    this.#tell(
+      new ReadError(
+        "store.no-room",
+        `Cannot keep more in cache "${this.folder}": found ${left} bytes in use, expected at most ${limit}; see "fastboop cache list"`,
+        { facts: { folder: this.folder, bytes: left, maxBytes: limit } },
+      ),
+    );
+  }
+
+  async #limit(): Promise<number> {
+    if (this.#maxBytes !== undefined) return this.#maxBytes;
+    try {
+      const { bavail, bsize } = await fs.statfs(this.folder);
+      const { left } = await makeRoom(this.folder, Infinity);
+      return Math.min(DEFAULT_BYTES, (bavail * bsize + left) / 2);
+    } catch {
+      return DEFAULT_BYTES;
+    }
+  }
+
+  #tell(error: ReadError): void {
+    if (this.#warned.has(error.code)) return;
+    this.#warned.add(error.code);
+    this.#warn(error);
+  }
+}
+
+/** An entry and how many have it open; -1 when it is being closed. */
+interface Shared {
+  readonly entry: DiskStoreEntry;
+  users: number;
+}
+
+class DiskContent implements StoredContent {
+  readonly extentSize: number;
+  readonly #entry: DiskStoreEntry;
+  readonly #leave: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(entry: DiskStoreEntry, leave: () => Promise<void>) {
+    this.#entry = entry;
+    this.#leave = leave;
+    this.extentSize = entry.extentSize;
+  }
+
+  get size(): number | undefined {
+    return this.#entry.size;
+  }
+
+  has(offset: number, size: number): boolean {
+    return this.#closing === undefined && this.#entry.has(offset, size);
+  }
+
+  async read(
+    offset: number,
+    into: Uint8Array,
+    { signal }: ReadOptions = {},
+  ): Promise<boolean> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) return false;
+    return await this.#entry.read(offset, into, signal);
+  }
+
+  async write(
+    offset: number,
+    bytes: Uint8Array,
+    { signal }: ReadOptions = {},
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) return;
+    await this.#entry.write(offset, bytes);
+  }
+
+  async finish(size: number): Promise<void> {
+    if (this.#closing === undefined) await this.#entry.finish(size);
+  }
+
+  async drop(): Promise<void> {
+    await this.#entry.drop();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#leave();
+  }
+}
+
+/** A link without what may be secret in it: user, password, query. */
+function publicName(name: string): string {
+  return name
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1")
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^?#]*)[?#].*$/is, "$1");
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}
