@@ -8,6 +8,8 @@ export interface CacheOptions {
   readonly maxBytes?: number | undefined;
   /** Bytes kept and dropped together, a power of two; 16 KiB or the block size when absent. */
   readonly pageSize?: number | undefined;
+  /** Most bytes of one read that are kept; a quarter of `maxBytes` when absent. */
+  readonly maxRead?: number | undefined;
 }
 
 /** A reader that can answer at once from what it keeps. */
@@ -26,8 +28,8 @@ export interface CachedReader extends BlockReader {
 /**
  * Keeps the pages read last, bounded by bytes.
  *
- * Missing pages that lie side by side are fetched by one read. A read of more than a quarter of
- * the cache goes into the caller's buffer directly and is not kept. Nothing of a failed or
+ * Missing pages that lie side by side are fetched by one read. A read of more than `maxRead`
+ * goes into the caller's buffer directly, as it is, and is not kept. Nothing of a failed or
  * cancelled read is kept. Reads under way are not shared: put
  * `withCoalescing` below for that.
  *
@@ -59,7 +61,11 @@ export function withCache(
     options.maxBytes ?? Math.max(16 << 20, pageSize),
     pageSize,
   );
-  return new PageCache(reader, pageSize, maxBytes);
+  const maxRead = checkCount(
+    "maxRead",
+    options.maxRead ?? Math.max(pageSize, Math.floor(maxBytes / 4)),
+  );
+  return new PageCache(reader, pageSize, maxBytes, maxRead);
 }
 
 interface Page {
@@ -83,7 +89,12 @@ class PageCache implements CachedReader {
   #newest: Page | undefined;
   #oldest: Page | undefined;
 
-  constructor(inner: BlockReader, pageSize: number, maxBytes: number) {
+  constructor(
+    inner: BlockReader,
+    pageSize: number,
+    maxBytes: number,
+    maxRead: number,
+  ) {
     this.#inner = inner;
     this.blockSize = inner.blockSize;
     this.size = inner.size;
@@ -91,7 +102,7 @@ class PageCache implements CachedReader {
     this.identity = inner.identity;
     this.pageSize = pageSize;
     this.#maxPages = Math.floor(maxBytes / pageSize);
-    this.#bypass = Math.max(pageSize, maxBytes / 4);
+    this.#bypass = maxRead;
   }
 
   readCached(offset: number, size: number): Uint8Array | undefined {

@@ -73,6 +73,10 @@ interface Stream {
   reads: number;
   /** Bytes that the stream asked for. */
   consumed: number;
+  /** Bytes that are being read for it now. */
+  underWay: number;
+  /** Whether much was under way when more was asked for: who reads does it ahead of himself. */
+  deep: boolean;
   /** Bytes fetched ahead that the stream has not asked for, ever. */
   surplus: number;
   /** In order, without gaps between them. */
@@ -113,8 +117,28 @@ class ReadAhead implements BlockReader {
     if (count === 0) return 0;
     const part = into.subarray(0, count);
     const stream = this.#follow(offset);
+    if (stream.underWay >= this.#max / 4) stream.deep = true;
     const chunks = this.#take(stream, offset, offset + count);
-    if (stream.reads >= PROOF_READS && count < this.#max) this.#ahead(stream);
+    if (stream.reads >= PROOF_READS && count < this.#max && !stream.deep) {
+      this.#ahead(stream);
+    }
+    stream.underWay += count;
+    try {
+      await this.#fill(offset, part, chunks, options);
+    } finally {
+      stream.underWay -= count;
+    }
+    return count;
+  }
+
+  /** Fills `part` from what was fetched ahead as far as it goes, then from below. */
+  async #fill(
+    offset: number,
+    part: Uint8Array,
+    chunks: readonly Chunk[],
+    options: ReadOptions,
+  ): Promise<void> {
+    const count = part.length;
     let done = 0;
     for (const chunk of chunks) {
       if (!await abortable(chunk.ready, options.signal)) break;
@@ -127,7 +151,6 @@ class ReadAhead implements BlockReader {
       const rest = done === 0 ? part : part.subarray(done);
       await fillExactly(this.#inner, offset + done, rest, options);
     }
-    return count;
   }
 
   /** The stream that a read at `offset` goes on with, now the one used last. */
@@ -142,6 +165,8 @@ class ReadAhead implements BlockReader {
         next: offset,
         reads: 0,
         consumed: 0,
+        underWay: 0,
+        deep: false,
         surplus: 0,
         chunks: [],
         controller: new AbortController(),

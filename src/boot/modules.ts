@@ -120,8 +120,12 @@ export async function resolveModules(
       }
     }
   }
-  for (const { name, path, wantedBy } of load.values()) {
-    if ((await files.find(path, options))?.type === "file") continue;
+  // all at once: from a server, each look takes a while
+  const inodes = await Promise.all(
+    [...load.values()].map(({ path }) => files.find(path, options)),
+  );
+  for (const [i, { name, path, wantedBy }] of [...load.values()].entries()) {
+    if (inodes[i]?.type === "file") continue;
     throw new FormatError(
       "module.missing",
       `Cannot find module "${name}" of release ${release}, wanted by ${wantedBy}: modules.dep names "${path}", which is not there`,

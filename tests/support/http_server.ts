@@ -250,8 +250,13 @@ class MisbehavingServer implements TestServer {
           await this.#sleep(size / bytesPerSecond * 1000);
         } else if (!flushed) {
           await new Promise<void>((resolve) => {
-            response.once("drain", resolve);
-            response.once("close", resolve);
+            const go = () => {
+              response.off("drain", go);
+              response.off("close", go);
+              resolve();
+            };
+            response.on("drain", go);
+            response.on("close", go);
           });
         }
       }

@@ -1,5 +1,5 @@
 import { clampRead } from "../../block/range.ts";
-import { fillExactly, readExactly } from "../../block/read_exactly.ts";
+import { fillExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import {
   type ErofsMap,
@@ -17,6 +17,7 @@ import {
   parsing,
   readMetadata,
 } from "./image.ts";
+import { StoredAhead } from "./stored_ahead.ts";
 
 /** Lclusters whose extents are parsed together: 16 to 64 KiB of index, up to 256 KiB of table. */
 const WINDOW_LCLUSTERS = 8192;
@@ -83,18 +84,24 @@ class CompressedReader implements BlockReader {
       await this.#readFragment(map.fragmentOffset + offset, wanted, options);
       return count;
     }
-    let done = 0;
-    while (done < count) {
-      const position = offset + done;
-      const table = await this.#tableAt(map, position, options);
-      const first = table.indexOf(position);
-      done += await this.#readExtents(
-        table,
-        first,
-        position,
-        wanted.subarray(done),
-        options,
-      );
+    const ahead = new StoredAhead(this.#image.data, options);
+    try {
+      let done = 0;
+      while (done < count) {
+        const position = offset + done;
+        const table = await this.#tableAt(map, position, options);
+        const first = table.indexOf(position);
+        done += await this.#readExtents(
+          table,
+          first,
+          position,
+          wanted.subarray(done),
+          ahead,
+          options,
+        );
+      }
+    } finally {
+      ahead.close();
     }
     return count;
   }
@@ -105,6 +112,7 @@ class CompressedReader implements BlockReader {
     i: number,
     position: number,
     into: Uint8Array,
+    ahead: StoredAhead,
     options?: ReadOptions,
   ): Promise<number> {
     const skip = position - table.logical(i);
@@ -127,11 +135,9 @@ class CompressedReader implements BlockReader {
     const inlined = (table.flags(i) & EXTENT_INLINE) !== 0;
     const stored = inlined
       ? await readMetadata(this.#image, run.start, run.end - run.start, options)
-      : await readExactly(
-        this.#image.data,
-        run.start,
-        run.end - run.start,
-        options,
+      : await ahead.take(
+        run,
+        this.#runsUntil(table, i + run.count, position + into.length),
       );
     const count = Math.min(into.length, run.size - skip);
     // another read may have decoded the same extent while this one waited
@@ -218,6 +224,23 @@ class CompressedReader implements BlockReader {
       total += table.length(next);
     }
     return { count: next - first, size: total, start, end };
+  }
+
+  /** The runs from extent `next` on that a read up to byte `until` of the file will come to. */
+  *#runsUntil(
+    table: ExtentTable,
+    next: number,
+    until: number,
+  ): Generator<Run> {
+    while (next < table.count && table.logical(next) < until) {
+      if (table.flags(next) & (EXTENT_FRAGMENT | EXTENT_INLINE)) return;
+      if (this.#kept(table, next) !== undefined) return;
+      const run = this.#runFrom(table, next, until - table.logical(next));
+      // what lies outside the image is an error when the read comes there
+      if (run.end > this.#image.data.size) return;
+      yield run;
+      next += run.count;
+    }
   }
 
   #kept(table: ExtentTable, i: number): Uint8Array | undefined {
