@@ -5,7 +5,7 @@
  */
 
 import type { FastbootFault, FaultKind } from "./fastboot_faults.ts";
-import { isOddDescriptors, ODD_DESCRIPTORS } from "./odd_descriptors.ts";
+import { isOddDescriptors } from "./odd_descriptors.ts";
 
 /** Kinds by name, each with its value as it is written. */
 const KINDS: Readonly<
@@ -40,7 +40,7 @@ export const FAULT_FORMS: readonly string[] = [
   "AT:split=BYTES",
   "AT:glue",
   "AT:pad=BYTES",
-  `usb:descriptors=${ODD_DESCRIPTORS.join("|")}`,
+  "usb:descriptors=ODDITY",
 ];
 
 /**

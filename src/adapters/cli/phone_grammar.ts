@@ -7,6 +7,7 @@
 import { Argument, Command as Program } from "@commander-js/extra-typings";
 import type { FastbootFault } from "../../phone/fastboot_faults.ts";
 import { FAULT_FORMS, parseFault } from "../../phone/fault_text.ts";
+import { ODD_DESCRIPTORS } from "../../phone/odd_descriptors.ts";
 import { PHONE_MODELS } from "../../phone/models.ts";
 import { type Command, type PhoneCommand, UsageError } from "./command.ts";
 import * as value from "./values.ts";
@@ -24,7 +25,9 @@ export function phoneGrammar(take: (command: Command) => void) {
 The first two lines on standard output are where it is. It runs until Ctrl-C; a machine that ends leaves the phone in its bootloader again.
 
 --fault lets something go wrong. AT is the beginning of a command, "data" while the boot image is sent, "image" for the answer behind it, "usb" for the bootloader on the bus, or "gadget" for the booted phone; "*N" behind the kind is how often, as in boot:fail*1=no. Forms:
-  ${FAULT_FORMS.join("\n  ")}`,
+  ${FAULT_FORMS.join("\n  ")}
+
+ODDITY is ${ODD_DESCRIPTORS.join(", ")}.`,
     )
     .addArgument(
       new Argument("[MODEL]", "which; arm64 by default").choices(MODELS),
