@@ -54,7 +54,7 @@ export async function openBootSource(
   output: Output,
   signal: AbortSignal,
 ): Promise<OpenedBootSource> {
-  const { files, reader, others, bytesRead, close } = await openSource(
+  const { files, reader, others, fetched, close } = await openSource(
     options,
     output,
     signal,
@@ -62,7 +62,7 @@ export async function openBootSource(
   // no kernel mounts a file system on a device whose blocks are larger than its own
   const blockSize = Math.min(BLOCK_SIZE, files.blockSize);
   return {
-    source: { files, exports: [{ reader, blockSize }], bytesRead },
+    source: { files, exports: [{ reader, blockSize }], fetched },
     others: others.map(({ files }) => files),
     close,
   };

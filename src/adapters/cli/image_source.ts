@@ -7,6 +7,7 @@
 import { withReadAhead } from "../../block/read_ahead.ts";
 import type { BlockReader } from "../../block/reader.ts";
 import type { SpoolProgress } from "../../block/store.ts";
+import type { Fetched } from "../../boot/run/events.ts";
 import type { FoundRoot } from "../../image/find_root.ts";
 import { openImage } from "../../image/open_image.ts";
 import { verifyDigest } from "../../image/digest.ts";
@@ -19,8 +20,8 @@ import { SpoolView } from "./spool_view.ts";
 export interface OpenedSource extends FoundRoot {
   /** Bytes of the outermost file. */
   readonly size: number;
-  /** Bytes fetched so far from where it is kept. */
-  bytesRead(): number;
+  /** What was fetched so far from where it is kept. */
+  fetched(): Fetched;
   close(): Promise<void>;
 }
 
@@ -54,7 +55,7 @@ export async function openSource(
       reader: found.reader === ahead ? counted.reader : found.reader,
       chain: [{ label: "file", size: file.size }, ...found.chain],
       size: file.size,
-      bytesRead: counted.bytesRead,
+      fetched: counted.fetched,
       close: () => file.close(),
     };
   } catch (error) {
@@ -93,5 +94,5 @@ function withCount(reader: BlockReader) {
       return size;
     },
   };
-  return { reader: counting, bytesRead: () => bytes };
+  return { reader: counting, fetched: () => ({ bytes }) };
 }

@@ -116,6 +116,15 @@ export interface AboutPhoneOrAll extends BootEventTime {
   readonly phone?: string | undefined;
 }
 
+/** What was fetched from where the image is kept, since it was opened. */
+export interface Fetched {
+  readonly bytes: number;
+  /** Requests that servers were sent; absent for files. */
+  readonly requests?: number;
+  /** Over the last seconds; absent for files. */
+  readonly bytesPerSecond?: number;
+}
+
 /** Something happened. */
 export type BootEvent =
   /** No phone in its bootloader is there, or not all that were asked for: plug it in. Once. */
@@ -160,9 +169,7 @@ export type BootEvent =
   /** The image is being read: several times a second while a boot image is made. */
   | BootEventTime & {
     readonly type: "reading";
-    /** Fetched from where the image is kept, since the start. */
-    readonly bytes: number;
-  }
+  } & Fetched
   /** A part of the boot image is made: before a phone is there, and again where it depends on it. */
   | AboutPhoneOrAll & { readonly type: "building"; readonly part: PlanPart }
   /** The boot image is not quite as one may expect, and is used all the same. */
@@ -209,6 +216,8 @@ export type BootEvent =
   | AboutPhone & {
     readonly type: "serving";
     readonly statistics: StatisticsReport;
+    /** For all phones together; absent when nobody counts. */
+    readonly fetched?: Fetched;
   }
   /** A read of the image failed, and the phone was told so. Serving goes on. */
   | AboutPhone & {

@@ -12,7 +12,7 @@ import type { ServedExport } from "../../serve/events.ts";
 import type { Sleep } from "../../serve/link.ts";
 import type { Usb, UsbDevice } from "../../usb/shape.ts";
 import type { PlanOptions } from "../plan.ts";
-import type { PhoneData } from "./events.ts";
+import type { Fetched, PhoneData } from "./events.ts";
 
 /** What is booted. */
 export interface BootSource {
@@ -20,8 +20,8 @@ export interface BootSource {
   readonly files: FileSystem;
   /** What the phones get to read, root first. All phones share the readers. */
   readonly exports: readonly ServedExport[];
-  /** Bytes fetched so far from where the image is kept, for the event `reading`. */
-  readonly bytesRead?: (() => number) | undefined;
+  /** What was fetched so far from where the image is kept, for the events `reading` and `serving`. */
+  readonly fetched?: (() => Fetched) | undefined;
 }
 
 /** A phone that could be booted. */

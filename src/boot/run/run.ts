@@ -182,15 +182,15 @@ class Run {
 
   #told = 0;
   #tellBytes(): void {
-    const bytes = this.#context.options.image.bytesRead?.() ?? 0;
-    if (bytes === this.#told) return;
-    this.#told = bytes;
-    this.#context.emit({ type: "reading", bytes });
+    const fetched = this.#context.options.image.fetched?.();
+    if (fetched === undefined || fetched.bytes === this.#told) return;
+    this.#told = fetched.bytes;
+    this.#context.emit({ type: "reading", ...fetched });
   }
 
   #tellReading(): AbortController {
     const stop = new AbortController();
-    if (this.#context.options.image.bytesRead === undefined) return stop;
+    if (this.#context.options.image.fetched === undefined) return stop;
     const loop = async () => {
       for (;;) {
         await this.#context.sleep(READING_MS, stop.signal);

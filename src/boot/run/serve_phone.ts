@@ -4,6 +4,7 @@
  * @module
  */
 
+import { given } from "../given.ts";
 import { onAbort } from "../../block/abortable.ts";
 import {
   serveForever,
@@ -131,7 +132,12 @@ class Serving {
           ),
         );
       case "statistics":
-        return emit({ type: "serving", phone, statistics: event.report });
+        return emit({
+          type: "serving",
+          phone,
+          statistics: event.report,
+          ...given("fetched", this.#context.options.image.fetched?.()),
+        });
       case "answered":
         if (event.status === 0 || event.cause === undefined) return;
         return emit({

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BootEvent } from "../../../boot/run/events.ts";
+import type { BootEvent, Fetched } from "../../../boot/run/events.ts";
 import { printable } from "../listing.ts";
 import { partText } from "./event_text.ts";
 import { formatBytes, formatDuration, formatRate } from "./format.ts";
@@ -57,8 +57,8 @@ export interface Status {
   readonly doing: string;
   /** When it began. */
   readonly since: number;
-  /** Bytes of the image that were read to make the boot image. */
-  readonly read: number;
+  /** What was read of the image to make the boot image. */
+  readonly read: Fetched;
   readonly phones: readonly PhoneStatus[];
   readonly over: boolean;
 }
@@ -67,7 +67,7 @@ export interface Status {
 export const NOTHING_YET: Status = {
   doing: "Starting",
   since: 0,
-  read: 0,
+  read: { bytes: 0 },
   phones: [],
   over: false,
 };
@@ -78,7 +78,7 @@ export function advance(status: Status, event: BootEvent): Status {
     case "waiting":
       return { ...status, doing: "Waiting for a phone", since: event.ms };
     case "reading":
-      return { ...status, read: event.bytes };
+      return { ...status, read: event };
     case "building":
       if (event.phone !== undefined) break;
       return { ...status, doing: partText(event.part), since: event.ms };
@@ -190,10 +190,22 @@ export function statusLines(
   const lines = status.phones.length === 0
     ? [join([
       `${status.doing} (${formatDuration(now - status.since)})`,
-      status.read > 0 && `${formatBytes(status.read)} of the image read`,
+      fetchedText(status.read),
     ])]
     : status.phones.map((phone) => phoneLine(phone, now, columns));
   return lines.map((line) => shorten(printable(line), columns));
+}
+
+/** What was fetched, in words; nothing when it is nothing. */
+function fetchedText(
+  { bytes, requests, bytesPerSecond }: Fetched,
+): string | undefined {
+  if (bytes === 0) return undefined;
+  return join([
+    `${formatBytes(bytes)} of the image ${requests ? "fetched" : "read"}`,
+    requests !== undefined && `${requests} requests`,
+    bytesPerSecond !== undefined && formatRate(bytesPerSecond),
+  ]);
 }
 
 function phoneLine(phone: PhoneStatus, now: number, columns: number): string {
