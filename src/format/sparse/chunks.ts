@@ -1,5 +1,5 @@
+import { HeaderWindow } from "../../block/header_window.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
-import { readExactly } from "../../block/read_exactly.ts";
 import { type ErrorCode, FormatError } from "../../errors.ts";
 import {
   CHUNK_TYPE_CRC32,
@@ -29,9 +29,6 @@ export interface SparseLayout {
 
 /** Chunks and check sums that are kept. One chunk for each block of 16 GiB is as many. */
 const MAX_RUNS = 1 << 22;
-const FIRST_WINDOW = 64 << 10;
-const LEAST_WINDOW = 4 << 10;
-const MOST_WINDOW = 1 << 20;
 
 /** An error of the image, in the project's form. */
 export function sparseError(
@@ -55,7 +52,7 @@ export async function readChunks(
   image: BlockReader,
   options: ReadOptions,
 ): Promise<SparseLayout> {
-  const window = new Window(image, options);
+  const window = new HeaderWindow(image, options);
   const header = checkHeader(image, await window.take(0, SparseHeader.size));
   const { totalChunks, totalBlocks, blockSize, chunkHeaderSize } = header;
   const runs = new RunTable();
@@ -234,56 +231,4 @@ function wrongTotal(
     }${found} blocks, expected ${expected} (byte 16); the image is damaged`,
     { found, expected },
   );
-}
-
-/** Reads after which it is worth asking how far headers are apart. */
-const MANY_READS = 32;
-/** Below this, on average, going on through the data takes less time than a request for each header. */
-const NEAR = 256 << 10;
-
-/**
- * The bytes read last. The next read is larger where the next header is close behind them, and smaller
- * where it is far; it is large in any case where there are many headers that are not far apart.
- */
-class Window {
-  readonly #image: BlockReader;
-  readonly #options: ReadOptions;
-  #offset = 0;
-  #bytes = new Uint8Array(0);
-  #size = FIRST_WINDOW;
-  #headers = 0;
-  #reads = 0;
-
-  constructor(image: BlockReader, options: ReadOptions) {
-    this.#image = image;
-    this.#options = options;
-  }
-
-  /** Bytes that are at hand. */
-  held(offset: number, size: number): Uint8Array | undefined {
-    const at = offset - this.#offset;
-    if (at < 0 || at + size > this.#bytes.length) return undefined;
-    this.#headers++;
-    return this.#bytes.subarray(at, at + size);
-  }
-
-  /** Reads on from `offset`; gives `size` bytes, fewer only at the end of the image. */
-  async take(offset: number, size: number): Promise<Uint8Array> {
-    const near = this.#reads++ >= MANY_READS && offset / this.#headers < NEAR;
-    const jump = offset - this.#offset - this.#bytes.length;
-    if (near) this.#size = MOST_WINDOW;
-    else if (jump > this.#size) {
-      this.#size = Math.max(this.#size / 4, LEAST_WINDOW);
-    } else if (offset > 0) {
-      this.#size = Math.min(this.#size * 2, MOST_WINDOW);
-    }
-    this.#headers++;
-    const length = Math.min(
-      Math.max(size, this.#size),
-      this.#image.size - offset,
-    );
-    this.#offset = offset;
-    this.#bytes = await readExactly(this.#image, offset, length, this.#options);
-    return this.#bytes.subarray(0, size);
-  }
 }

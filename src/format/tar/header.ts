@@ -1,0 +1,116 @@
+/**
+ * Headers of tar archives: v7, ustar, GNU and star, see POSIX.1-2017 pax, "ustar Interchange Format".
+ *
+ * @module
+ */
+
+import { bytesOf, struct, u8 } from "../../bytes/struct.ts";
+
+/** Headers and the data behind them are aligned to this. */
+export const BLOCK_SIZE = 512;
+
+const Header = struct("tar header", {
+  name: bytesOf(100),
+  mode: bytesOf(8),
+  uid: bytesOf(8),
+  gid: bytesOf(8),
+  size: bytesOf(12),
+  mtime: bytesOf(12),
+  chksum: bytesOf(8),
+  typeflag: u8,
+  linkname: bytesOf(100),
+  magic: bytesOf(6),
+  version: bytesOf(2),
+  uname: bytesOf(32),
+  gname: bytesOf(32),
+  devmajor: bytesOf(8),
+  devminor: bytesOf(8),
+  prefix: bytesOf(155),
+});
+
+/** Byte of the check sum within a header. */
+export const CHKSUM_AT: number = Header.offsets.chksum;
+/** Byte of the type within a header. */
+export const TYPE_AT: number = Header.offsets.typeflag;
+/** Byte of the size within a header. */
+export const SIZE_AT: number = Header.offsets.size;
+
+/** A header as it stands, text without the zeros behind it. */
+export interface RawHeader {
+  readonly name: Uint8Array;
+  readonly linkName: Uint8Array;
+  readonly prefix: Uint8Array;
+  /** As a character: `0`; `\0` in old archives. */
+  readonly type: string;
+  /** `undefined` when it is no number. */
+  readonly size: number | undefined;
+  readonly mode: number | undefined;
+  readonly mtime: number | undefined;
+}
+
+/** Tells whether all of a block is zero, as where an archive ends. */
+export function isZero(block: Uint8Array): boolean {
+  return block.every((byte) => byte === 0);
+}
+
+/** Tells whether the check sum of a header is right, of bytes with or without sign. */
+export function hasChecksum(block: Uint8Array): boolean {
+  const stated = parseNumber(block.subarray(CHKSUM_AT, CHKSUM_AT + 8));
+  let unsigned = 8 * 0x20;
+  let signed = unsigned;
+  for (let i = 0; i < BLOCK_SIZE; i++) {
+    if (i >= CHKSUM_AT && i < CHKSUM_AT + 8) continue;
+    unsigned += block[i]!;
+    signed += block[i]! << 24 >> 24;
+  }
+  return stated === unsigned || stated === signed;
+}
+
+/** Reads a header whose check sum is right. */
+export function parseHeader(block: Uint8Array): RawHeader {
+  const header = Header.read(block);
+  const magic = String.fromCharCode(...header.magic);
+  // GNU has other things where ustar has its prefix, and v7 has nothing
+  let prefix: Uint8Array = new Uint8Array(0);
+  if (magic === "ustar\0") {
+    const star = String.fromCharCode(...block.subarray(508, 512)) === "tar\0";
+    prefix = cString(star ? header.prefix.subarray(0, 131) : header.prefix);
+  }
+  return {
+    name: cString(header.name),
+    linkName: cString(header.linkname),
+    prefix,
+    type: String.fromCharCode(header.typeflag),
+    size: parseNumber(header.size),
+    mode: parseNumber(header.mode),
+    mtime: parseNumber(header.mtime),
+  };
+}
+
+/** The bytes before the first zero. */
+export function cString(bytes: Uint8Array): Uint8Array {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/**
+ * A number of a header: octal digits among blanks and zeros, or, marked by the first bit, big-endian
+ * binary ("base-256").
+ *
+ * @returns `undefined` when it is neither, or not exact as a `number`; 0 for an empty field.
+ */
+export function parseNumber(field: Uint8Array): number | undefined {
+  const [first = 0] = field;
+  if (first === 0x80 || first === 0xff) {
+    let value = first === 0xff ? -1 : 0;
+    for (const byte of field.subarray(1)) {
+      value = value * 256 + byte;
+      if (!Number.isSafeInteger(value)) return undefined;
+    }
+    return value;
+  }
+  const text = String.fromCharCode(...field);
+  const [, digits] = /^[ \0]*([0-7]*)(?:[ \0]|$)/.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  return digits === "" ? 0 : parseInt(digits, 8);
+}
