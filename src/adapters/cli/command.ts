@@ -7,6 +7,7 @@
 import type { PlanOptions } from "../../boot/plan.ts";
 import type { Digest } from "../../image/digest.ts";
 import type { PhoneOptions } from "../node/virtual_phone.ts";
+import type { CacheAction } from "./cache_grammar.ts";
 import type { DevproAction } from "./devpro.ts";
 import type { Shell } from "./completion.ts";
 
@@ -163,6 +164,7 @@ export type Command =
     readonly json: boolean;
   }
   | { readonly kind: "devpro" } & DevproAction
+  | { readonly kind: "cache" } & CacheAction
   | { readonly kind: "udev" }
   | { readonly kind: "completion"; readonly shell: Shell }
   | BuildCommand

@@ -93,6 +93,10 @@ export async function runCommand(
       const { runDetect } = await import("./detect.ts");
       return await runDetect(command, output, signal);
     }
+    case "cache": {
+      const { runCache } = await import("./cache.ts");
+      return await runCache(command, output);
+    }
     case "udev": {
       const { runUdev } = await import("./udev.ts");
       return await runUdev(output, signal);

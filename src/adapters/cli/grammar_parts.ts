@@ -5,6 +5,7 @@
  */
 
 import { Argument, Command as Program } from "@commander-js/extra-typings";
+import { cacheGrammar } from "./cache_grammar.ts";
 import { type Command, type ImageOptions, UsageError } from "./command.ts";
 import { SHELLS } from "./completion.ts";
 import * as value from "./values.ts";
@@ -179,7 +180,7 @@ built in:
     .summary("print the version")
     .description("Prints the version.")
     .action(() => take({ kind: "version" }));
-  return [devpro, udev, completion, version];
+  return [devpro, cacheGrammar(take), udev, completion, version];
 }
 
 /** A word that says something. */

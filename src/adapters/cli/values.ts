@@ -62,6 +62,18 @@ export function mebibytes(text: string, option: string): number {
   );
 }
 
+/** A number of bytes: `0`, `500M`, `1.5GiB`; units are powers of 1024. */
+export function byteSize(text: string, option: string): number {
+  const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(?:iB|B)?$/i
+    .exec(text) ?? [];
+  const power = ["", "K", "M", "G", "T"].indexOf(unit?.toUpperCase() ?? "");
+  const value = Math.floor(Number(number) * 1024 ** power);
+  if (Number.isSafeInteger(value)) return value;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected a size such as 500M or 10G`,
+  );
+}
+
 /** `wifi=COMPATIBLE` or `bluetooth=COMPATIBLE`. */
 export function mac(
   text: string,
