@@ -4,6 +4,7 @@
  * @module
  */
 import type { ErrorCode, ErrorFacts } from "../errors.ts";
+import type { Piece, PieceSpec } from "./pieces.ts";
 import * as codecs from "./codecs.ts";
 
 /** Codecs that can run as jobs, with their options. */
@@ -52,12 +53,41 @@ export type Answer =
   | {
     readonly id: number;
     readonly ok: false;
-    readonly error: {
-      readonly type: string;
-      readonly code: ErrorCode | undefined;
-      readonly message: string;
-      readonly facts: ErrorFacts | undefined;
-    };
+    readonly error: DescribedError;
+  };
+
+/** An error as plain data. */
+export interface DescribedError {
+  readonly type: string;
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+  readonly facts: ErrorFacts | undefined;
+}
+
+/** Input for a decoder in a worker; the first one for a number opens it. */
+export interface DecoderRequest {
+  readonly id: number;
+  readonly decoder: number;
+  readonly spec: PieceSpec;
+  readonly data: Uint8Array;
+  readonly finish: boolean;
+  readonly room: number;
+  readonly module: WebAssembly.Module;
+}
+
+/** Ends a decoder. There is no answer. */
+export interface DecoderClosing {
+  readonly decoder: number;
+  readonly close: true;
+}
+
+/** What came of a {@linkcode DecoderRequest}. */
+export type DecoderAnswer =
+  | { readonly id: number; readonly ok: true; readonly piece: Piece }
+  | {
+    readonly id: number;
+    readonly ok: false;
+    readonly error: DescribedError;
   };
 
 /** Runs a job on this thread. */

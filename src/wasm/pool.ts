@@ -3,19 +3,19 @@
  *
  * @module
  */
-import { FormatError } from "../errors.ts";
 import { CoreError } from "./errors.ts";
 import { compileCore } from "./instance.ts";
 import type { Answer, JobMap, JobName, Request } from "./jobs.ts";
 import { runJob } from "./jobs.ts";
+import {
+  openPieceDecoder,
+  type PieceDecoder,
+  type PieceSpec,
+} from "./pieces.ts";
+import { DecoderWorkers } from "./pool_decoders.ts";
+import { revive, type WorkerLike } from "./pool_worker.ts";
 
-/** The part of a web worker that the pool uses; an adapter makes it. */
-export interface WorkerLike {
-  postMessage(message: unknown, transfer: Transferable[]): void;
-  terminate(): void;
-  onmessage: ((event: { readonly data: unknown }) => void) | null;
-  onerror: ((event: { readonly message?: string }) => void) | null;
-}
+export type { WorkerLike } from "./pool_worker.ts";
 
 /** How a pool is made. */
 export interface CodecPoolOptions {
@@ -61,6 +61,7 @@ export class CodecPool {
   readonly #maxWaiting: number;
   readonly #slots: Slot[] = [];
   readonly #waiting: Job[] = [];
+  readonly #decoders: DecoderWorkers | undefined;
   #inline = false;
   #closed = false;
   #nextId = 1;
@@ -70,6 +71,9 @@ export class CodecPool {
     this.#createWorker = options.createWorker;
     this.#size = options.size ?? 2;
     this.#maxWaiting = options.maxWaiting ?? 64;
+    if (this.#createWorker !== undefined) {
+      this.#decoders = new DecoderWorkers(this.#createWorker, this.#size);
+    }
     for (
       const [name, value, least] of [
         ["size", this.#size, 1],
@@ -132,9 +136,20 @@ export class CodecPool {
     });
   }
 
+  /**
+   * Opens a decoder fed in pieces, which may live for long: in a worker that it shares with others, up
+   * to `size` of them beside those of jobs; inline where there are no workers. Close it.
+   *
+   * Its runs reject with `wasm.worker-failed` when its worker died: open another one.
+   */
+  openDecoder(spec: PieceSpec): PieceDecoder {
+    return this.#decoders?.open(spec) ?? openPieceDecoder(spec);
+  }
+
   /** Ends all workers; jobs that run or wait reject with `wasm.pool-closed`. Twice is fine. */
   close(): void {
     this.#closed = true;
+    this.#decoders?.close();
     const jobs = this.#waiting.splice(0);
     for (const slot of this.#slots.splice(0)) {
       slot.worker.terminate();
@@ -241,18 +256,4 @@ function closed(): CoreError {
     "wasm.pool-closed",
     "Cannot run a codec: the pool is closed",
   );
-}
-
-/** Makes the error that a worker described. */
-function revive(error: (Answer & { ok: false })["error"]): Error {
-  const { type, code, message, facts } = error;
-  if (code !== undefined) {
-    const Kind = type === "CoreError" ? CoreError : FormatError;
-    return new Kind(code, message, facts === undefined ? {} : { facts });
-  }
-  return type === "RangeError"
-    ? new RangeError(message)
-    : type === "TypeError"
-    ? new TypeError(message)
-    : new Error(message);
 }
