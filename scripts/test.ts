@@ -130,6 +130,7 @@ function plans({ only, filters }: Options): Plan[] {
 const PACKAGES = [
   "abootimg",
   "android-sdk-libsparse-utils",
+  "casync",
   "clang-19",
   "cpio",
   "device-tree-compiler",
@@ -146,6 +147,8 @@ const PACKAGES = [
   "python3",
   "qemu-system-arm",
   "qemu-system-x86",
+  "squashfs-tools",
+  "squashfs-tools-ng",
   "unzip",
   "usbip",
   "xz-utils",
