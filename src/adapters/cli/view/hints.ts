@@ -7,6 +7,8 @@ const HINTS: Readonly<Record<string, string>> = {
   "boot.several-phones":
     "Choose by --device-serial TEXT or --port BUS-PORT, or boot them all by --all",
   "boot.ambiguous-profile": "Choose by --device-profile ID",
+  "fastboot.lost":
+    "Start its bootloader again; use another cable or port if it happens again",
   "boot.no-gadget":
     "Try with --serial, which gives the phone a serial console over USB, or see what its screen says",
 };
