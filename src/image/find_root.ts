@@ -5,7 +5,11 @@
  */
 
 import { readExactly } from "../block/read_exactly.ts";
-import type { BlockReader, ReadOptions } from "../block/reader.ts";
+import type {
+  BlockReader,
+  ClosableReader,
+  ReadOptions,
+} from "../block/reader.ts";
 import { CodedError, FormatError } from "../errors.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import { findInnerImages, looksLikeRoot } from "./inner_images.ts";
@@ -48,6 +52,8 @@ export interface FoundRoot {
   readonly others: readonly Companion[];
   /** What else was seen and not taken. */
   readonly passed: readonly PassedOver[];
+  /** Releases what was opened on the way; the image itself stays open. */
+  close(): Promise<void>;
 }
 
 /** A file system that is no root, and the way to it. */
@@ -99,12 +105,12 @@ export async function findRoot(
   options: FindRootOptions = {},
 ): Promise<FoundRoot> {
   const search = new Search(open, options);
-  const found = await search.explore(image, {
-    depth: 0,
-    chain: [],
-    choices: [],
-  });
-  return search.choose(image, found);
+  try {
+    return await search.run(image);
+  } catch (error) {
+    await search.close();
+    throw error;
+  }
 }
 
 class Search {
@@ -114,6 +120,7 @@ class Search {
   readonly #matched = new Set<string>();
   /** Labels of all parts that were seen. */
   readonly #seen: string[] = [];
+  readonly #opened: ClosableReader[] = [];
 
   constructor(open: FormatOpener, { roots = [], signal }: FindRootOptions) {
     this.#open = open;
@@ -121,7 +128,17 @@ class Search {
     this.#roots = roots;
   }
 
-  async explore(reader: BlockReader, place: Place): Promise<Found> {
+  async run(image: BlockReader): Promise<FoundRoot> {
+    const start = { depth: 0, chain: [], choices: [] };
+    return this.#choose(image, await this.#explore(image, start));
+  }
+
+  /** Releases what was opened, the innermost first. */
+  async close(): Promise<void> {
+    for (const reader of this.#opened.splice(0).reverse()) await reader.close();
+  }
+
+  async #explore(reader: BlockReader, place: Place): Promise<Found> {
     if (place.depth >= MAX_LAYERS) throw tooDeep(reader);
     const size = Math.min(SNIFF_SIZE, reader.size);
     const start = await readExactly(reader, 0, size, this.#signal);
@@ -130,11 +147,11 @@ class Search {
     const opened = await this.#open(format, reader, this.#signal);
     place = { ...place, depth: place.depth + 1 };
     switch (opened.kind) {
-      case "wrapper":
-        return await this.explore(
-          opened.reader,
-          into(place, opened.label, opened.reader.size),
-        );
+      case "wrapper": {
+        const { reader: inner, label } = opened;
+        if ("close" in inner) this.#opened.push(inner);
+        return await this.#explore(inner, into(place, label, inner.size));
+      }
       case "disk": {
         const inside = into(place, opened.label, reader.size);
         return await this.#parts(opened.parts, reader, inside);
@@ -146,7 +163,11 @@ class Search {
         return await this.#part(part, reader, inside);
       }
       case "files":
-        return await this.#files(opened.files, reader, place);
+        return await this.#files(
+          opened.files,
+          opened.mountable ?? reader,
+          place,
+        );
     }
   }
 
@@ -192,7 +213,7 @@ class Search {
     const content = await part.open(this.#signal);
     const inside = into(place, part.label, part.size);
     const separator = /^[#/]/.test(part.label) ? "" : "/";
-    return await this.explore(
+    return await this.#explore(
       named(content, `${around.name}${separator}${part.label}`),
       { ...inside, choices: [...inside.choices, part] },
     );
@@ -213,7 +234,7 @@ class Search {
     return undefined;
   }
 
-  choose(image: BlockReader, found: Found): FoundRoot {
+  #choose(image: BlockReader, found: Found): FoundRoot {
     const missing = this.#roots.find((root) => !this.#matched.has(root));
     if (missing !== undefined) throw noSuchRoot(image, missing, this.#seen);
     const { candidates, errors } = found;
@@ -224,8 +245,8 @@ class Search {
     );
     const roots = meant.filter(({ isRoot }) => isRoot);
     // what could not be opened may well be the root
-    const [wrong] = errors.filter(({ code }) =>
-      code !== "image.unknown-format"
+    const [wrong] = errors.filter(({ code, facts }) =>
+      code !== "image.unknown-format" && facts["format"] !== "Linux swap"
     );
     if (roots.length + this.#roots.length === 0 && wrong) throw wrong;
     // Of what was asked for, or of a lone file system, nothing is demanded.
@@ -250,6 +271,7 @@ class Search {
         })),
         ...found.passed,
       ],
+      close: () => this.close(),
     };
   }
 }

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { BlockReader, ReadOptions } from "../block/reader.ts";
+import type {
+  BlockReader,
+  ClosableReader,
+  ReadOptions,
+} from "../block/reader.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 
 /** One step of the way from a file to the root inside it. */
@@ -33,7 +37,8 @@ export type OpenedFormat =
   | {
     readonly kind: "wrapper";
     readonly label: string;
-    readonly reader: BlockReader;
+    /** Closed with the image when it can be. */
+    readonly reader: BlockReader | ClosableReader;
   }
   /** It has parts that belong together, such as a boot partition and a root. */
   | {
@@ -48,7 +53,12 @@ export type OpenedFormat =
     readonly parts: readonly Part[];
   }
   /** It has files. */
-  | { readonly kind: "files"; readonly files: FileSystem };
+  | {
+    readonly kind: "files";
+    readonly files: FileSystem;
+    /** What a kernel can mount, when that is not the image as it is. */
+    readonly mountable?: BlockReader | undefined;
+  };
 
 /** Something that is not the root, and why. */
 export interface PassedOver {

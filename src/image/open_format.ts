@@ -8,6 +8,7 @@ import type { BlockReader } from "../block/reader.ts";
 import type { SpoolOptions } from "../block/store.ts";
 import { FormatError } from "../errors.ts";
 import { openErofs } from "../format/erofs/open.ts";
+import { openExt4 } from "../format/ext4/open.ts";
 import { openFat } from "../format/fat/open.ts";
 import {
   describePartition,
@@ -16,7 +17,9 @@ import {
   type PartitionTable,
 } from "../format/gpt/partition.ts";
 import { readGpt } from "../format/gpt/read.ts";
+import { openIso9660 } from "../format/iso9660/open.ts";
 import { readMbr } from "../format/mbr/read.ts";
+import { openSparse } from "../format/sparse/open.ts";
 import { openSquashfs } from "../format/squashfs/open.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import type { OpenedFormat, Part } from "./layers.ts";
@@ -37,8 +40,28 @@ async (image, options) => ({
 
 const OPENERS: Readonly<Record<string, Open>> = {
   erofs: fileSystem(openErofs),
+  async ext4(image, options) {
+    const files = await openExt4(image, options);
+    const { needsRecovery, recovered } = files.source;
+    // a kernel would have to write to put the journal in place
+    return {
+      kind: "files",
+      files,
+      ...(needsRecovery ? { mountable: recovered } : {}),
+    };
+  },
   squashfs: fileSystem(openSquashfs),
   FAT: fileSystem(openFat),
+  "ISO 9660": fileSystem(openIso9660),
+  async "Android sparse"(image, options) {
+    const reader = await openSparse(image, options);
+    const { chunks } = reader.sparse;
+    return {
+      kind: "wrapper",
+      label: `Android sparse (${chunks} chunks)`,
+      reader,
+    };
+  },
   "GPT disk": async (image, options) =>
     disk(image, await readGpt(image, options)),
   async "MBR disk"(image, options) {
@@ -66,6 +89,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   NTFS: NO_DRIVER,
   exFAT: NO_DRIVER,
   "LUKS container": "encrypted images cannot be booted",
+  "Linux swap": "it holds no files",
+  "LVM volume": "volume groups are not read",
   "7-Zip": "unpack it first",
   RAR: "unpack it first",
   lzop: "unpack it first",

@@ -48,6 +48,8 @@ const MARKS: readonly Mark[] = [
   { name: "lz4 of the old kind", at: 0, bytes: [0x02, 0x21, 0x4c, 0x18] },
   { name: "fastboop profile", at: 0, bytes: "FBOO" },
   { name: "program", at: 0, bytes: [0x7f, 0x45, 0x4c, 0x46] },
+  { name: "Linux swap", at: 4086, bytes: "SWAPSPACE2" },
+  { name: "LVM volume", at: 512, bytes: "LABELONE" },
   { name: "web page", at: 0, bytes: "<!DOCTYPE" },
   { name: "web page", at: 0, bytes: "<!doctype" },
   { name: "web page", at: 0, bytes: "<html" },

@@ -6,15 +6,18 @@
 
 import { withReadAhead } from "../../block/read_ahead.ts";
 import type { BlockReader } from "../../block/reader.ts";
-import type { SpoolProgress } from "../../block/store.ts";
 import type { Fetched } from "../../boot/run/events.ts";
+import {
+  type DigestReader,
+  verifyDigest,
+  withDigest,
+} from "../../image/digest.ts";
 import type { FoundRoot } from "../../image/find_root.ts";
+import type { Layer } from "../../image/layers.ts";
 import { openImage } from "../../image/open_image.ts";
-import { verifyDigest } from "../../image/digest.ts";
-import { openFile } from "../node/file.ts";
 import type { ImageOptions } from "./command.ts";
 import type { Output } from "./output.ts";
-import { SpoolView } from "./spool_view.ts";
+import { isLink, Sources } from "./sources.ts";
 
 /** An image that is open. */
 export interface OpenedSource extends FoundRoot {
@@ -22,7 +25,6 @@ export interface OpenedSource extends FoundRoot {
   readonly size: number;
   /** What was fetched so far from where it is kept. */
   fetched(): Fetched;
-  close(): Promise<void>;
 }
 
 /**
@@ -35,34 +37,32 @@ export async function openSource(
   output: Output,
   signal: AbortSignal,
 ): Promise<OpenedSource> {
-  const view = new SpoolView(output);
-  const file = await openFile(options.path, { signal });
+  const sources = new Sources(options, output, signal);
   try {
-    const onProgress = (progress: SpoolProgress) => view.progress(progress);
-    if (options.digest !== undefined) {
-      await verifyDigest(file, options.digest, { signal, onProgress });
-    }
-    const counted = withCount(file);
-    const ahead = withReadAhead(counted.reader);
+    const outer = await openOuter(options, sources, output, signal);
+    const { reader } = outer;
+    // links come with what reads ahead of them
+    const ahead = isLink(options.path) ? reader : withReadAhead(reader);
     const found = await openImage(ahead, {
       roots: options.roots,
+      store: sources.store,
+      onProgress: (progress) => sources.progress(progress),
       signal,
-      onProgress,
     });
+    sources.keep(found);
+    sources.view.clear();
     return {
       ...found,
-      // phones read in their own order: nothing is read ahead of them
-      reader: found.reader === ahead ? counted.reader : found.reader,
-      chain: [{ label: "file", size: file.size }, ...found.chain],
-      size: file.size,
-      fetched: counted.fetched,
-      close: () => file.close(),
+      // phones read in their own order: of files nothing is read ahead of them
+      reader: found.reader === ahead ? reader : found.reader,
+      chain: [...outer.chain, ...found.chain],
+      size: reader.size,
+      fetched: () => sources.fetched(),
+      close: () => sources.close(),
     };
   } catch (error) {
-    await file.close();
+    await sources.close();
     throw error;
-  } finally {
-    view.clear();
   }
 }
 
@@ -81,18 +81,42 @@ export async function withSource(
   }
 }
 
-function withCount(reader: BlockReader) {
-  let bytes = 0;
-  const counting: BlockReader = {
-    blockSize: reader.blockSize,
-    size: reader.size,
-    identity: reader.identity,
-    name: reader.name,
-    async read(offset, into, options) {
-      const size = await reader.read(offset, into, options);
-      bytes += size;
-      return size;
-    },
-  };
-  return { reader: counting, fetched: () => ({ bytes }) };
+interface Outer {
+  readonly reader: BlockReader;
+  readonly chain: readonly Layer[];
+}
+
+/** The outermost file, its digest checked as far as that can be done. */
+async function openOuter(
+  { path, digest, spool }: ImageOptions,
+  sources: Sources,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Outer> {
+  const reader = await sources.open(path);
+  const chain = [{ label: isLink(path) ? "http" : "file", size: reader.size }];
+  if (digest === undefined) return { reader, chain };
+  if (!isLink(path) || spool) {
+    await verifyDigest(reader, digest, {
+      signal,
+      onProgress: (progress) => sources.progress(progress),
+    });
+    return { reader, chain };
+  }
+  const checked = withDigest(reader, digest);
+  sources.keep({ close: () => tellUnverified(checked, output) });
+  return { reader: checked, chain };
+}
+
+/** Says at the end when a digest was given and could not be checked. */
+function tellUnverified(
+  { name, verified, size }: DigestReader,
+  output: Output,
+): Promise<void> {
+  if (verified < size) {
+    output.warn(
+      `the digest of "${name}" was not verified: only parts of it were fetched; use --spool to fetch and verify all of it first`,
+    );
+  }
+  return Promise.resolve();
 }

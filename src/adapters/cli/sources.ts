@@ -1,0 +1,206 @@
+/**
+ * Where the outermost file of an image is, and all that is open on the way to it.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import type { ClosableReader } from "../../block/reader.ts";
+import type { BlockReader } from "../../block/reader.ts";
+import { openSpooled } from "../../block/spool.ts";
+import type { ContentStore, SpoolProgress } from "../../block/store.ts";
+import { withStore } from "../../block/with_store.ts";
+import type { Fetched } from "../../boot/run/events.ts";
+import { withHttpAccess } from "../../http/access.ts";
+import { openOffline, rememberLink } from "../../http/links.ts";
+import type { HttpStatistics } from "../../http/meter.ts";
+import { openHttp } from "../../http/open.ts";
+import type { HttpEvent, HttpOptions } from "../../http/options.ts";
+import { openHttpStream } from "../../http/stream.ts";
+import { fetchThrough } from "../node/fetch.ts";
+import { openFile } from "../node/file.ts";
+import { openCache } from "./cache.ts";
+import { type ImageOptions, UsageError } from "./command.ts";
+import type { Output } from "./output.ts";
+import { SpoolView } from "./spool_view.ts";
+import { formatDuration } from "./view/format.ts";
+
+/** Waits before another attempt that are worth a word. */
+const LONG_WAIT_MS = 1000;
+
+/** A link, rather than a path. */
+export function isLink(text: string): boolean {
+  return /^https?:\/\//i.test(text);
+}
+
+/** Opens files and links as the user wants them opened, counts what they bring, and closes them. */
+export class Sources {
+  /** How far work is that goes through whole files. */
+  readonly view: SpoolView;
+  readonly store: ContentStore | undefined;
+  readonly #options: ImageOptions;
+  readonly #output: Output;
+  readonly #signal: AbortSignal;
+  readonly #opened: { close(): Promise<void> }[] = [];
+  readonly #statistics: (() => HttpStatistics)[] = [];
+  readonly #http: HttpOptions;
+  #fileBytes = 0;
+
+  constructor(options: ImageOptions, output: Output, signal: AbortSignal) {
+    this.#options = options;
+    this.#output = output;
+    this.#signal = signal;
+    this.view = new SpoolView(output);
+    this.store = options.cache ? openCache(output) : undefined;
+    this.#http = {
+      fetch: fetchThrough(options.proxy),
+      headers: options.headers.map(([name, value]) => [name, value]),
+      signal,
+      onEvent: (event) => this.#tell(event),
+    };
+  }
+
+  /** What was fetched so far; files count as one. */
+  fetched(): Fetched {
+    if (this.#statistics.length === 0) return { bytes: this.#fileBytes };
+    const all = this.#statistics.map((statistics) => statistics());
+    const sum = (value: (one: HttpStatistics) => number) =>
+      all.reduce((total, one) => total + value(one), 0);
+    return {
+      bytes: this.#fileBytes + sum(({ bytesReceived }) => bytesReceived),
+      requests: sum(({ requests }) => requests),
+      bytesPerSecond: sum(({ bytesPerSecond }) => bytesPerSecond),
+    };
+  }
+
+  /** For what goes through whole files. */
+  progress(progress: SpoolProgress): void {
+    this.view.progress(progress);
+  }
+
+  /** Has something closed with the rest, before what was opened earlier. */
+  keep<T extends { close(): Promise<void> }>(opened: T): T {
+    this.#opened.push(opened);
+    return opened;
+  }
+
+  /** Closes everything, what was opened last first. */
+  async close(): Promise<void> {
+    this.view.clear();
+    for (const opened of this.#opened.splice(0).reverse()) await opened.close();
+  }
+
+  /** @throws {UsageError} for links that are none of http and https */
+  async open(place: string): Promise<BlockReader> {
+    if (isLink(place)) return await this.openLink(place);
+    const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place) ?? [];
+    if (scheme === undefined) return await this.openFile(place);
+    if (scheme.toLowerCase() === "file") {
+      return await this.openFile(fileURLToPath(place));
+    }
+    throw new UsageError(
+      `Cannot open "${scheme}://…", expected a file, http:// or https://`,
+    );
+  }
+
+  /** Opens a file. Its bytes are counted. */
+  async openFile(path: string): Promise<BlockReader> {
+    const file = this.keep(await openFile(path, { signal: this.#signal }));
+    return {
+      blockSize: file.blockSize,
+      size: file.size,
+      name: file.name,
+      identity: file.identity,
+      read: async (offset, into, options) => {
+        const size = await file.read(offset, into, options);
+        this.#fileBytes += size;
+        return size;
+      },
+    };
+  }
+
+  /** Opens a link by ranges, through the cache; or all of it, when that is wanted. */
+  async openLink(url: string): Promise<BlockReader> {
+    const { offline, spool } = this.#options;
+    const signal = this.#signal;
+    if (offline) {
+      const kept = await openOffline(this.store!, url, { signal });
+      return this.keep(await withStore(kept, this.store!, { signal }));
+    }
+    if (spool) return await this.#spool(url);
+    const reader = this.keep(await openHttp(url, this.#http));
+    this.#statistics.push(() => reader.statistics);
+    // a name of the content that lasts is what makes it safe to keep
+    if (this.store === undefined || reader.validator === undefined) {
+      return withHttpAccess(reader);
+    }
+    await rememberLink(this.store, url, reader, { signal });
+    const stored = await withStore(reader, this.store, { signal });
+    return withHttpAccess(this.keep(stored));
+  }
+
+  /** Fetches all of a link, from servers without ranges as well. */
+  async #spool(url: string): Promise<ClosableReader> {
+    const first = await openHttpStream(url, this.#http);
+    const { identity, name, size, validator } = first;
+    this.#statistics.push(() => first.statistics);
+    let body: ReadableStream<Uint8Array> | undefined = first.body;
+    const key = { identity, name, size };
+    // without a name that lasts, what is kept is of no use to the next program
+    const { store } = this;
+    if (validator === undefined && store !== undefined) {
+      this.keep({ close: () => forget(store, key) });
+    }
+    const spooled = this.keep(
+      await openSpooled({
+        key,
+        store,
+        ahead: Infinity,
+        signal: this.#signal,
+        onProgress: (progress) => this.progress(progress),
+        source: async (signal) => {
+          const begun = body;
+          body = undefined;
+          if (begun !== undefined) return begun;
+          const again = await openHttpStream(url, { ...this.#http, signal });
+          this.#statistics.push(() => again.statistics);
+          return again.body;
+        },
+      }),
+    );
+    // the last byte is there when all are
+    const last = new Uint8Array(1);
+    await spooled.read(Math.max(0, spooled.size - 1), last, {
+      signal: this.#signal,
+    });
+    // what was kept already needs no more of it
+    await body?.cancel();
+    if (store !== undefined && validator !== undefined) {
+      await rememberLink(store, url, spooled, { signal: this.#signal });
+    }
+    return spooled;
+  }
+
+  #tell(event: HttpEvent): void {
+    if (event.type === "changed") {
+      this.view.clear();
+      this.#output.warn(
+        `the file on the server is another one now: found ${event.found}, expected ${event.expected}`,
+      );
+    } else if (event.type === "retry" && event.delayMs >= LONG_WAIT_MS) {
+      this.view.clear();
+      this.#output.warn(
+        `${event.found}; trying again in ${formatDuration(event.delayMs)}`,
+      );
+    }
+  }
+}
+
+async function forget(
+  store: ContentStore,
+  key: { readonly identity: string; readonly name: string },
+): Promise<void> {
+  const content = await store.open(key);
+  await content.drop();
+  await content.close();
+}
