@@ -13,7 +13,8 @@ import type {
   FastbootTransport,
 } from "../../src/fastboot/transport.ts";
 
-type Line =
+/** Something that one side said. */
+export type Line =
   | { readonly kind: "command" | "reply"; readonly bytes: Uint8Array }
   | { readonly kind: "data"; readonly length: number; readonly hash: string };
 
@@ -26,8 +27,7 @@ export class Replay implements FastbootTransport {
   /** @param file Below tests/transcripts/fastboot/. */
   constructor(file: string) {
     this.name = file;
-    const url = new URL(`../transcripts/fastboot/${file}`, import.meta.url);
-    this.#lines = parse(readFileSync(url, "utf8"));
+    this.#lines = readTranscript(file);
   }
 
   /** What was not said. */
@@ -79,7 +79,18 @@ export class Replay implements FastbootTransport {
   }
 }
 
-function parse(text: string): Line[] {
+/**
+ * What was said, in order.
+ *
+ * @param file Below tests/transcripts/fastboot/.
+ */
+export function readTranscript(file: string): Line[] {
+  const url = new URL(`../transcripts/fastboot/${file}`, import.meta.url);
+  return parseTranscript(readFileSync(url, "utf8"));
+}
+
+/** What was said, in order. */
+export function parseTranscript(text: string): Line[] {
   return text.split("\n").flatMap((line): Line[] => {
     if (line === "" || line.startsWith("#")) return [];
     const data = /^>> (\d+) sha256:([0-9a-f]{64})$/.exec(line);
