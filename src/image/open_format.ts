@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { BlockReader } from "../block/reader.ts";
+import type { BlockReader, ClosableReader } from "../block/reader.ts";
 import type { SpoolOptions } from "../block/store.ts";
 import { FormatError } from "../errors.ts";
+import { openBzip2 } from "../format/bzip2/open.ts";
 import { openErofs } from "../format/erofs/open.ts";
 import { openExt4 } from "../format/ext4/open.ts";
 import { openFat } from "../format/fat/open.ts";
@@ -17,10 +18,15 @@ import {
   type PartitionTable,
 } from "../format/gpt/partition.ts";
 import { readGpt } from "../format/gpt/read.ts";
+import { openGzip } from "../format/gzip/open.ts";
+import { openLz4 } from "../format/lz4/open.ts";
 import { openIso9660 } from "../format/iso9660/open.ts";
 import { readMbr } from "../format/mbr/read.ts";
 import { openSparse } from "../format/sparse/open.ts";
 import { openSquashfs } from "../format/squashfs/open.ts";
+import { openTar, type TarArchive } from "../format/tar/open.ts";
+import { openXz } from "../format/xz/open.ts";
+import { openZstd } from "../format/zstd/open.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import type { OpenedFormat, Part } from "./layers.ts";
 
@@ -52,15 +58,34 @@ const OPENERS: Readonly<Record<string, Open>> = {
   },
   squashfs: fileSystem(openSquashfs),
   FAT: fileSystem(openFat),
+  async xz(image, options) {
+    const reader = await openXz(image, options);
+    return wrapper(`xz (${count(reader.blocks, "block")})`, reader);
+  },
+  async zstd(image, options) {
+    const reader = await openZstd(image, options);
+    const { access, parts = 1 } = reader;
+    const frames = access === "random" ? ` (${count(parts, "frame")})` : "";
+    return wrapper(`zstd${frames}`, reader);
+  },
+  gzip: async (image, options) =>
+    wrapper("gzip", await openGzip(image, options)),
+  lz4: async (image, options) => wrapper("lz4", await openLz4(image, options)),
+  bzip2: async (image, options) =>
+    wrapper("bzip2", await openBzip2(image, options)),
+  async tar(image, options) {
+    const archive = await openTar(image, options);
+    return {
+      kind: "archive",
+      label: "tar",
+      parts: await tarParts(archive, options),
+    };
+  },
   "ISO 9660": fileSystem(openIso9660),
   async "Android sparse"(image, options) {
     const reader = await openSparse(image, options);
     const { chunks } = reader.sparse;
-    return {
-      kind: "wrapper",
-      label: `Android sparse (${chunks} chunks)`,
-      reader,
-    };
+    return wrapper(`Android sparse (${count(chunks, "chunk")})`, reader);
   },
   "GPT disk": async (image, options) =>
     disk(image, await readGpt(image, options)),
@@ -127,6 +152,39 @@ export async function openFormat(
     }; ${ADVICE[format] ?? "use an image of another kind"}`,
     { facts: { format } },
   );
+}
+
+function wrapper(
+  label: string,
+  reader: BlockReader | ClosableReader,
+): OpenedFormat {
+  return { kind: "wrapper", label, reader };
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** Entries of an archive that are looked at: those of images have few, those of roots many. */
+const MAX_ENTRIES = 1000;
+
+async function tarParts(
+  archive: TarArchive,
+  options: SpoolOptions,
+): Promise<Part[]> {
+  const parts: Part[] = [];
+  for await (const entry of archive.entries(options)) {
+    const { name, size, type } = entry;
+    if (type !== "file" && type !== "hard-link") continue;
+    parts.push({
+      label: name,
+      names: [name],
+      size,
+      open: (options) => archive.open(entry, options),
+    });
+    if (parts.length >= MAX_ENTRIES) break;
+  }
+  return parts;
 }
 
 function disk(image: BlockReader, table: PartitionTable): OpenedFormat {
