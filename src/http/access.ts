@@ -14,8 +14,8 @@ const PAGE_SIZE = 32 << 10;
 /** Reads larger than this know what they want: content, not metadata. */
 const MAX_PAGED_READ = 128 << 10;
 /** Read along rather than asked for apart: on a slow line, what 50 ms are worth. */
-const MERGE_GAP = 32 << 10;
-const MERGE_BYTES = 4 << 20;
+const MERGE_GAP = 128 << 10;
+const MERGE_BYTES = 8 << 20;
 /** What is fetched ahead of a stream: 50 ms at 100 MB/s. */
 const AHEAD_MIN = 64 << 10;
 const AHEAD_MAX = 4 << 20;

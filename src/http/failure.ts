@@ -6,6 +6,7 @@
 
 import { type ErrorCode, type ErrorFacts, ReadError } from "../errors.ts";
 import { shownUrl } from "./address.ts";
+import { parseHttpDate } from "./date.ts";
 
 /** What a {@linkcode HttpFailure} can be given. */
 export interface HttpFailureOptions {
@@ -83,8 +84,9 @@ export function statusFailure(
     `server answered ${status}${words === "" ? "" : ` ${words}`}`,
     {
       expected,
-      todo: TODO[status] ??
-        (again ? "try again later" : "check the link"),
+      todo: waitMs !== undefined
+        ? `try again in ${Math.ceil(waitMs / 1000)} s`
+        : TODO[status] ?? (again ? "try again later" : "check the link"),
       facts: {
         status,
         ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
@@ -109,10 +111,9 @@ export function parseRetryAfter(
 ): number | undefined {
   if (value === null) return undefined;
   if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1000;
-  const until = Date.parse(value);
-  if (Number.isNaN(until)) return undefined;
-  const here = Date.parse(date ?? "");
-  return Math.max(0, until - (Number.isNaN(here) ? now : here));
+  const until = parseHttpDate(value);
+  if (until === undefined) return undefined;
+  return Math.max(0, until - (parseHttpDate(date) ?? now));
 }
 
 /** Why the runtime says that it failed: the message furthest down, with links shortened. */

@@ -27,12 +27,15 @@ export class HttpLink {
   readonly #options: HttpLinkOptions;
   /** Where redirects led; asked directly from then on. */
   #target: string | undefined;
+  /** Where the bytes came from last. */
+  #told: string;
   /** Browsers do not show redirects: `fetch` has to follow them. */
   #fetchFollows = false;
 
   constructor(address: HttpAddress, options: HttpLinkOptions) {
     this.address = address;
     this.#options = options;
+    this.#told = address.href;
   }
 
   /** Where the bytes come from, as people may see it. */
@@ -139,14 +142,11 @@ export class HttpLink {
   }
 
   #arrived(href: string): void {
-    const before = this.#target ?? this.address.href;
-    if (href === before) return;
     this.#target = href === this.address.href ? undefined : href;
-    this.#options.tell({
-      type: "redirected",
-      from: shownUrl(before),
-      to: shownUrl(href),
-    });
+    if (href === this.#told) return;
+    const from = shownUrl(this.#told);
+    this.#told = href;
+    this.#options.tell({ type: "redirected", from, to: shownUrl(href) });
   }
 }
 

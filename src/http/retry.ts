@@ -71,6 +71,9 @@ export class Retrier {
       } catch (error) {
         if (!(error instanceof HttpFailure)) throw error;
         failure = error;
+        // before anybody else is let in
+        const { waitMs = 0 } = failure.options;
+        if (waitMs <= this.#options.maxRetryAfterMs) gate.closeFor(waitMs);
       } finally {
         leave();
       }
@@ -85,7 +88,6 @@ export class Retrier {
       if (!again || failed > limit || waitMs > maxRetryAfterMs) {
         throw failure.toError(what(), failed);
       }
-      if (waitMs > 0) gate.closeFor(waitMs);
       const delayMs = Math.max(waitMs, this.#delay(failed));
       const { code, found } = failure;
       tell({ type: "retry", code, found, attempt: failed, delayMs });

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { parseHttpDate } from "./date.ts";
+
 /** What a server says of the version of a file. */
 export interface Validators {
   /** Strong `ETag`: equal means equal bytes. */
@@ -29,17 +31,13 @@ export function readValidators(headers: Headers): Validators {
   const tag = headers.get("etag")?.trim() ?? "";
   const strong = /^"[^"]*"$/.test(tag);
   const weak = /^W\/"[^"]*"$/.test(tag);
+  const named = strong ? { etag: tag } : weak ? { weakEtag: tag } : {};
   const lastModified = headers.get("last-modified")?.trim() ?? "";
-  const changed = Date.parse(lastModified);
-  if (Number.isNaN(changed)) {
-    return strong ? { etag: tag } : weak ? { weakEtag: tag } : {};
-  }
-  const age = Date.parse(headers.get("date") ?? "") - changed;
-  return {
-    ...(strong ? { etag: tag } : weak ? { weakEtag: tag } : {}),
-    lastModified,
-    settled: age >= SETTLED_MS,
-  };
+  const changed = parseHttpDate(lastModified);
+  if (changed === undefined) return named;
+  const sent = parseHttpDate(headers.get("date"));
+  const settled = sent !== undefined && sent - changed >= SETTLED_MS;
+  return { ...named, lastModified, settled };
 }
 
 const SETTLED_MS = 60_000;

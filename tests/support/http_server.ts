@@ -70,6 +70,8 @@ export interface LoggedRequest {
   readonly range: { readonly start: number; readonly end: number } | undefined;
   /** Its number, from 0. */
   readonly index: number;
+  /** When it came, `Date.now()`. */
+  readonly at: number;
   /** Bytes of the body that were sent. */
   sent: number;
   /** `undefined` while it is under way. */
@@ -139,6 +141,7 @@ class MisbehavingServer implements TestServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #closing = new AbortController();
+  #port = 0;
 
   constructor(settings: ServerSettings) {
     this.settings = settings;
@@ -156,11 +159,11 @@ class MisbehavingServer implements TestServer {
     await new Promise<void>((resolve) =>
       this.#server.listen(0, "127.0.0.1", resolve)
     );
+    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   url(path = "/image.img"): string {
-    const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}${path}`;
+    return `http://127.0.0.1:${this.#port}${path}`;
   }
 
   async close(): Promise<void> {
@@ -181,6 +184,7 @@ class MisbehavingServer implements TestServer {
       headers: request.headers as Record<string, string>,
       range: parseRange(request.headers.range),
       index: this.requests.length,
+      at: Date.now(),
       sent: 0,
       ended: undefined,
     };
@@ -188,10 +192,12 @@ class MisbehavingServer implements TestServer {
     this.most = Math.max(this.most, ++this.open);
     response.on("close", () => {
       this.open--;
-      log.ended = response.writableFinished ? "complete" : "aborted";
+      // said when the end was written; runtimes differ in what they know of it
+      log.ended ??= "aborted";
     });
     response.on("error", () => {});
     if (log.method !== "GET") {
+      log.ended = "complete";
       response.writeHead(405).end();
       return;
     }
@@ -227,7 +233,10 @@ class MisbehavingServer implements TestServer {
     body: Uint8Array | readonly [start: number, end: number] | undefined,
     stop: Plan["stop"],
   ): Promise<void> {
-    if (body === undefined) return void response.end();
+    if (body === undefined) {
+      log.ended = "complete";
+      return void response.end();
+    }
     const { content, bytesPerSecond } = this.settings;
     const [from, all] = body instanceof Uint8Array ? [0, body.length] : body;
     const end = stop === undefined ? all : Math.min(all, from + stop.after);
@@ -268,7 +277,10 @@ class MisbehavingServer implements TestServer {
     if (stop?.then === "reset") {
       await this.#sleep(20);
       response.destroy();
-    } else response.end();
+    } else {
+      if (!response.destroyed) log.ended = "complete";
+      response.end();
+    }
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { type ErrorCode, isCoded } from "../../src/errors.ts";
 import type { BlockReader } from "../../src/block/reader.ts";
+import type { Clock } from "../../src/http/clock.ts";
 import type { HttpOptions } from "../../src/http/options.ts";
 import { patternBytes } from "../conformance/controlled_source.ts";
 import {
@@ -80,3 +81,26 @@ export async function until(is: () => boolean, ms = 5000): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** Time that passes at once, and what was waited for. Waits of {@linkcode NEVER} do not end. */
+export class QuickClock implements Clock {
+  readonly waits: number[] = [];
+  #now = 1e12;
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, call: () => void): () => void {
+    if (ms >= NEVER) return () => {};
+    this.waits.push(ms);
+    const timer = setTimeout(() => {
+      this.#now += ms;
+      call();
+    }, 0);
+    return () => clearTimeout(timer);
+  }
+}
+
+/** `stallMs` for a {@linkcode QuickClock}. */
+export const NEVER = 1e9;

@@ -9,7 +9,7 @@ export interface StoredRange {
 }
 
 /** Most bytes under way for one read, the range that is waited for included. */
-const MAX_UNDER_WAY = 4 << 20;
+const MAX_UNDER_WAY = 8 << 20;
 
 /**
  * The ranges that one read of a file needs, one after another, several of them under way at once: what
