@@ -14,6 +14,7 @@ import {
   SIZE_AT,
   TYPE_AT,
 } from "./header.ts";
+import { cleanName } from "./names.ts";
 import { parsePax, paxNumber, type PaxRecords } from "./pax.ts";
 
 /** A member of an archive. */
@@ -291,19 +292,6 @@ function joinPrefix({ prefix, name }: RawHeader): Uint8Array {
   joined[prefix.length] = 0x2f;
   joined.set(name, prefix.length + 1);
   return joined;
-}
-
-/** A name without what says nothing, and what is wrong with it. */
-export function cleanName(
-  name: string,
-): [clean: string, problem: string | undefined] {
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  const problem = parts.includes("..")
-    ? 'its name leads out of the archive by ".."'
-    : name.includes("\0")
-    ? "there is a zero in its name"
-    : undefined;
-  return [parts.join("/") || ".", problem];
 }
 
 function truncated(

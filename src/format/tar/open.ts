@@ -1,6 +1,7 @@
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { withSlice } from "../../block/slice.ts";
-import { cleanName, type TarEntry, tarError, walkTar } from "./entries.ts";
+import { type TarEntry, tarError, walkTar } from "./entries.ts";
+import { cleanName } from "./names.ts";
 
 /** An open archive. */
 export interface TarArchive {
