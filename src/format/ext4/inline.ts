@@ -63,7 +63,10 @@ export function findInlineRest(
   }
 }
 
-/** Content of an inode with inline data. */
+/**
+ * Content of an inode with inline data. What is past it reads as zeros, as Linux reads it: mke2fs
+ * leaves a file that is one large hole so.
+ */
 export function openInline(image: Ext4Image, inode: Ext4Inode): BlockReader {
   const { size, block, inlineRest } = inode;
   const rest = inlineRest ?? new Uint8Array(0);
@@ -81,25 +84,14 @@ export function openInline(image: Ext4Image, inode: Ext4Inode): BlockReader {
       const count = clampRead(size, offset, into.length);
       options?.signal?.throwIfAborted();
       const end = offset + count;
-      if (count > 0 && end > block.length + rest.length) {
-        throw damaged(
-          image,
-          `inode ${inode.number}`,
-          `it has ${
-            block.length + rest.length
-          } bytes of inline data, expected ${size}`,
-          { inode: inode.number, size },
-        );
-      }
       const head = block.subarray(offset, end);
-      into.set(head);
-      into.set(
-        rest.subarray(
-          Math.max(0, offset - block.length),
-          Math.max(0, end - block.length),
-        ),
-        head.length,
+      const tail = rest.subarray(
+        Math.max(0, offset - block.length),
+        Math.max(0, end - block.length),
       );
+      into.set(head);
+      into.set(tail, head.length);
+      into.fill(0, head.length + tail.length, count);
       return count;
     },
   };

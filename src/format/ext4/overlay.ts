@@ -1,3 +1,4 @@
+import { withCache } from "../../block/cache.ts";
 import { clampRead } from "../../block/range.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { type Piece, readPieces } from "./runs.ts";
@@ -17,14 +18,20 @@ export interface MovedBlocks {
   readonly patches: readonly Patch[];
 }
 
+/** Bytes of moved blocks that are read together, and that are kept. */
+const LOG_PAGE = 65536;
+const LOG_BYTES = 4 << 20;
+
 /**
  * A reader with some of its blocks in the places of others. Blocks that lie side by side are one
- * read, moved or not.
+ * read, and so are those with moved ones between them. Keeps 4 MiB of what was moved.
  */
 export function withMovedBlocks(
   reader: BlockReader,
   { blockSize, moved, patches }: MovedBlocks,
 ): BlockReader {
+  // they lie in one place, and are wanted one by one
+  const log = withCache(reader, { pageSize: LOG_PAGE, maxBytes: LOG_BYTES });
   const patched = new Map<number, Patch[]>();
   for (const patch of patches) {
     const block = Math.floor(patch.offset / blockSize);
@@ -40,7 +47,8 @@ export function withMovedBlocks(
     options?.signal?.throwIfAborted();
     if (count === 0) return 0;
     const end = offset + count;
-    const pieces: Piece[] = [];
+    const inPlace: Piece[] = [];
+    const elsewhere: Piece[] = [];
     const first = Math.floor(offset / blockSize);
     const behind = Math.ceil(end / blockSize);
     for (let block = first; block < behind;) {
@@ -51,13 +59,15 @@ export function withMovedBlocks(
       ) next++;
       const low = Math.max(offset, block * blockSize);
       const high = Math.min(end, next * blockSize);
+      const pieces = source === block ? inPlace : elsewhere;
       pieces.push({
         offset: source * blockSize + low - block * blockSize,
         into: into.subarray(low - offset, high - offset),
       });
       block = next;
     }
-    await readPieces(reader, pieces, options);
+    if (inPlace.length > 0) await readPieces(reader, inPlace, options);
+    if (elsewhere.length > 0) await readPieces(log, elsewhere, options);
     for (let block = first; block < behind; block++) {
       for (const { offset: at, bytes } of patched.get(block) ?? []) {
         const low = Math.max(offset, at);
