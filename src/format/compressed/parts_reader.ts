@@ -9,7 +9,7 @@ import type {
   ClosableReader,
   ReadOptions,
 } from "../../block/reader.ts";
-import { ReadError } from "../../errors.ts";
+import { FormatError, ReadError } from "../../errors.ts";
 import { Decoding, PAGE_SIZE, type PageAddress } from "./decoding.ts";
 import { PartDecoder } from "./part_decoder.ts";
 import type { Part, PartCoding, PartTable } from "./parts.ts";
@@ -28,9 +28,14 @@ const BATCH_PAGES = 32;
 export interface Parts {
   readonly format: CompressedFormat;
   readonly table: PartTable;
+  /** Bytes of content that a stored byte can become at most, in this format. */
+  readonly maxRatio: number;
   /** How each part is decoded. */
   coding(part: number): PartCoding;
 }
+
+/** Room for what is not in proportion, such as a block of one code. */
+const RATIO_SLACK = 1 << 18;
 
 /**
  * Opens content of which every part can be decoded alone. Reads nothing.
@@ -38,13 +43,37 @@ export interface Parts {
  * A part of up to half of the memory allowed is decoded whole and verified before a byte of it is
  * given. A larger one is decoded as far as is wanted, and damage that only its check sum shows is told
  * at its end; with a store it is kept there, and decoded once.
+ *
+ * @throws {FormatError} `<format>.damaged`: a part claims more than it can hold
  */
 export function openParts(
   image: BlockReader,
   parts: Parts,
   options: DecodeOptions,
 ): CompressedReader {
+  checkSizes(image, parts);
   return new PartsReader(image, parts, options);
+}
+
+/** Whoever trusts a size takes memory by it: none is given that cannot be. */
+function checkSizes(
+  image: BlockReader,
+  { format, table, maxRatio, coding }: Parts,
+): void {
+  for (let part = 0; part < table.count; part++) {
+    const stored = table.storedSize(part);
+    const size = table.end(part) - table.start(part);
+    if (size <= stored * maxRatio + RATIO_SLACK) continue;
+    throw new FormatError(
+      `${format}.damaged`,
+      `Cannot open ${format} file "${image.name}": ${
+        coding(part).name
+      } claims ${size} bytes of content in ${stored} bytes at byte ${
+        table.offset(part)
+      }, expected at most ${maxRatio} times as many; it may be damaged`,
+      { facts: { part, size, stored } },
+    );
+  }
 }
 
 class PartsReader implements CompressedReader {

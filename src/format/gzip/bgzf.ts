@@ -92,7 +92,7 @@ export function readGzi(
   const view = new DataView(index.buffer, index.byteOffset, index.length);
   const count = index.length >= 8 ? Number(view.getBigUint64(0, true)) : -1;
   if (index.length !== 8 + count * 16 || count > MAX_BLOCKS) {
-    throw fault(image, `${index.length} bytes for ${count} blocks`);
+    throw badIndex(image, `${index.length} bytes for ${count} blocks`);
   }
   let offset = 0, content = 0;
   for (let block = 0; block < count; block++) {
@@ -103,7 +103,7 @@ export function readGzi(
       !(size >= BGZF_HEADER_SIZE + TRAILER_SIZE && size <= 1 << 16) ||
       !(contentSize >= 0 && contentSize <= MAX_CONTENT) || next > image.size
     ) {
-      throw fault(
+      throw badIndex(
         image,
         `block ${block} from byte ${offset} to ${next} with ${contentSize} bytes of content`,
       );
@@ -115,7 +115,8 @@ export function readGzi(
   return offset;
 }
 
-function fault(image: BlockReader, found: string): FormatError {
+/** The error for an index that is not that of `image`. */
+export function badIndex(image: BlockReader, found: string): FormatError {
   return new FormatError(
     "gzip.bad-index",
     `Cannot use the index of "${image.name}": found ${found}, expected blocks of at most 65536 bytes in their order; make it anew by "bgzip -r"`,

@@ -7,12 +7,15 @@ import { openParts } from "../compressed/parts_reader.ts";
 import type { CompressedReader, DecodeOptions } from "../compressed/reader.ts";
 import { openWhole } from "../compressed/whole.ts";
 import {
+  badIndex,
   BGZF_HEADER_SIZE,
   bgzfBlockSize,
   readGzi,
   walkBlocks,
 } from "./bgzf.ts";
 
+/** 258 bytes from two codes of a bit each. */
+const DEFLATE_RATIO = 1032;
 const MAGIC_SIZE = 3;
 
 /** How a gzip file is read. */
@@ -56,6 +59,7 @@ export async function openGzip(
   return openParts(image, {
     format: "gzip",
     table,
+    maxRatio: DEFLATE_RATIO,
     coding: (part) => ({
       name: `part ${part}`,
       spec: pieceSpecs.gzip(table.end(part) - table.start(part)),
@@ -72,6 +76,7 @@ async function readTable(
   const table = new PartTable(MERGED_BYTES);
   const { index } = options;
   const from = index === undefined ? 0 : readGzi(image, index, table);
-  const whole = await walkBlocks(image, table, from, options);
-  return whole ? table : undefined;
+  if (await walkBlocks(image, table, from, options)) return table;
+  if (index !== undefined) throw badIndex(image, `no block at byte ${from}`);
+  return undefined;
 }

@@ -13,6 +13,8 @@ import { blockFrameHeader, type Lz4FrameHeader } from "./frame.ts";
 
 /** Reads on opening that knowing the place of every block may cost. */
 const MAX_WALK = 256;
+/** A byte of a match length is 255 bytes of match. */
+const LZ4_RATIO = 255;
 /** The bit of a block's size that says it is stored as it is. */
 const BLOCK_UNCOMPRESSED = 0x80000000;
 const END_MARK = new Uint8Array(4);
@@ -37,6 +39,7 @@ export async function walkFrame(
   return {
     format: "lz4",
     table,
+    maxRatio: LZ4_RATIO,
     coding: () => ({
       name: "frame 0",
       spec: pieceSpecs.lz4(contentSize),
@@ -91,6 +94,7 @@ async function findBlocks(
   return {
     format: "lz4",
     table,
+    maxRatio: LZ4_RATIO,
     coding: (part) => ({
       name: `block ${part}`,
       spec: pieceSpecs.lz4(table.end(part) - table.start(part)),

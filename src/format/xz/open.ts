@@ -5,6 +5,9 @@ import { openParts } from "../compressed/parts_reader.ts";
 import type { CompressedReader, DecodeOptions } from "../compressed/reader.ts";
 import { scanXz } from "./scan.ts";
 
+/** A match of 273 bytes takes a third of a bit when its codes are as likely as they can be. */
+const XZ_RATIO = 8192;
+
 /** The content of an xz file, with what its indexes say. */
 export interface XzReader extends CompressedReader {
   readonly format: "xz";
@@ -49,6 +52,7 @@ export async function openXz(
   const reader = openParts(image, {
     format: "xz",
     table,
+    maxRatio: XZ_RATIO,
     coding(part) {
       const check = layout.check(part);
       return {

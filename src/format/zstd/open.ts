@@ -15,6 +15,9 @@ const HEAD_SIZE = 256 << 10;
 /** Files up to this are looked through from frame to frame. */
 const SMALL_SIZE = 8 << 20;
 
+/** A block of 128 KiB that repeats one byte takes 4. */
+const ZSTD_RATIO = 32768;
+
 /** The content of a zstd file. */
 export interface ZstdReader extends CompressedReader {
   readonly format: "zstd";
@@ -70,6 +73,7 @@ export async function openZstd(
   const reader = openParts(image, {
     format: "zstd",
     table,
+    maxRatio: ZSTD_RATIO,
     coding: (part) => ({
       name: `part ${part}`,
       spec: pieceSpecs.zstd(table.end(part) - table.start(part)),
