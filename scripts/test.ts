@@ -129,10 +129,12 @@ function plans({ only, filters }: Options): Plan[] {
 /** Debian packages with the programs that judge ours. */
 const PACKAGES = [
   "abootimg",
+  "apache2-bin",
   "android-sdk-libsparse-utils",
   "casync",
   "clang-19",
   "cpio",
+  "curl",
   "device-tree-compiler",
   "fastboot",
   "fdisk",
