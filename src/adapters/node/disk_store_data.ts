@@ -12,6 +12,8 @@ import { abortable } from "../../block/abortable.ts";
 // As in file.ts, where the figures stand: what is in the system's memory is read sooner at once than
 // by way of a thread.
 const SYNC_BYTES = 256 << 10;
+/** From a disk, one large read ends sooner than several small ones. */
+const ASYNC_BYTES = 1 << 20;
 const SLOW_MS = 2;
 const SLOW_READS = 64;
 const TURN_MS = 8;
@@ -55,16 +57,20 @@ export class DataFile {
     this.#pending++;
     try {
       for (let done = 0; done < into.length;) {
-        const part = into.subarray(done, done + SYNC_BYTES);
         if (performance.now() - this.#turn > TURN_MS) {
           // reads that answer at once let no timer or USB event in between
           await new Promise<void>((resolve) => setImmediate(resolve));
           this.#turn = performance.now();
           signal?.throwIfAborted();
         }
+        const at = offset + done;
         const got = this.#slowReads > 0
-          ? await this.#readAside(offset + done, part, signal)
-          : this.#readSync(offset + done, part);
+          ? await this.#readAside(
+            at,
+            into.subarray(done, done + ASYNC_BYTES),
+            signal,
+          )
+          : this.#readSync(at, into.subarray(done, done + SYNC_BYTES));
         if (got === 0) return false;
         done += got;
       }

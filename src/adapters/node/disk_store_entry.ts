@@ -20,7 +20,7 @@ import type { MapFile } from "./disk_store_map_file.ts";
 import { readRecords, removeEntry } from "./disk_store_room.ts";
 
 /** Bytes of unchecked extents that are read together. */
-const CHECK_BYTES = 256 << 10;
+const CHECK_BYTES = 1 << 20;
 /** How long what the map says is believed before other programs' records are looked for. */
 const LOOK_MS = 50;
 /** Bytes of the map that are read together. */
