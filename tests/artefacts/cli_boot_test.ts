@@ -238,3 +238,24 @@ test(
     }
   },
 );
+
+test(
+  "fastboop tells an image's system the settings of this machine where that is wanted",
+  options,
+  async () => {
+    const env = { LC_ALL: "", LANG: "de_DE.UTF-8", TZ: "Europe/Berlin" };
+    const settings = async (...args: string[]) => {
+      const { code, text, errors } = await runCli([
+        ...["stage0", IMAGE!, "--device-profile", "virtual-phone-arm64"],
+        ...["-o", "/dev/null", "--explain", ...args],
+      ], env);
+      assert.equal(code, 0, errors);
+      assert.match(text, /^ {2}smoo\.mimic_fastboot=1$/m);
+      return text;
+    };
+    assert.doesNotMatch(await settings(), /firstboot/);
+    const told = await settings("--systemd-firstboot", "true");
+    assert.match(told, /^ {2}firstboot\.locale=de_DE\.UTF-8$/m);
+    assert.match(told, /^ {2}firstboot\.timezone=Europe\/Berlin$/m);
+  },
+);

@@ -8,9 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { findFixture } from "../../scripts/fixtures/all.ts";
-import { openBootSource } from "../../src/adapters/cli/boot_source.ts";
+import { openFile } from "../../src/adapters/node/file.ts";
 import { runBoot } from "../../src/boot/run/run.ts";
 import { BUILTIN_PROFILES } from "../../src/device/builtin.ts";
+import { openImage } from "../../src/image/open_image.ts";
 import type { Usb } from "../../src/usb/shape.ts";
 import { CliProcess } from "../support/cli_process.ts";
 import { missingPhone } from "../support/missing_phone.ts";
@@ -47,13 +48,15 @@ async function host(
   serialNumber: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const image = await openBootSource(path, signal);
+  const reader = await openFile(path, { signal });
+  const { files } = await openImage(reader, { signal });
+  const image = { files, exports: [{ reader, blockSize: 4096 }] };
   const profiles = BUILTIN_PROFILES.filter(({ id }) =>
     id === "virtual-phone-arm64"
   );
   const phones = { serialNumbers: [serialNumber] };
   try {
-    const events = runBoot({ image: image.source, profiles, phones }, { usb }, {
+    const events = runBoot({ image, profiles, phones }, { usb }, {
       signal,
     });
     for await (const event of events) {
@@ -62,7 +65,7 @@ async function host(
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    await image.close();
+    await reader.close();
   }
 }
 

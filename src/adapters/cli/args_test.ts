@@ -24,6 +24,7 @@ const PAYLOAD = {
   cmdline: [],
   serialConsole: false,
   clockMicroseconds: undefined,
+  firstboot: undefined,
   ostree: undefined,
   compressedModules: false,
 };
@@ -152,6 +153,18 @@ test("parseCommand() knows the serial console from a serial number", () => {
     ...BOOT,
     serialConsole: true,
   });
+});
+
+test("parseCommand() takes true and false for --systemd-firstboot", () => {
+  for (const [text, firstboot] of [["true", true], ["no", false]] as const) {
+    const words = ["try", "x.img", "--systemd-firstboot", text];
+    const command = parseCommand(words);
+    assert.equal("firstboot" in command && command.firstboot, firstboot);
+  }
+  assert.throws(
+    () => parseCommand(["boot", "x.img", "--systemd-firstboot=maybe"]),
+    /Cannot use --systemd-firstboot "maybe", expected true or false/,
+  );
 });
 
 test("parseCommand() leaves the word behind --ostree alone", () => {

@@ -28,12 +28,16 @@ export async function chosenProfiles(
   return pool.entries.map(({ profile }) => profile);
 }
 
-/** What is to go into the boot image; the phone is told the time, which many cannot keep. */
+/**
+ * What is to go into the boot image. The phone is told the time, which many cannot keep, and what
+ * the image's system would ask on a console at its first boot.
+ */
 export async function bootPlan(
   options: PayloadOptions,
   signal: AbortSignal,
 ): Promise<GivenPlan> {
-  const given = await readGiven(options, signal);
+  const { firstboot = true } = options;
+  const given = await readGiven({ ...options, firstboot }, signal);
   return {
     ...given,
     cmdline: { clockMicroseconds: Date.now() * 1000, ...given.cmdline },

@@ -63,6 +63,8 @@ export interface PayloadOptions {
   readonly cmdline: readonly string[];
   readonly serialConsole: boolean;
   readonly clockMicroseconds: number | undefined;
+  /** Language, keyboard and time zone of this machine go along; for phones when absent. */
+  readonly firstboot: boolean | undefined;
   readonly ostree: true | string | undefined;
   readonly compressedModules: boolean;
 }

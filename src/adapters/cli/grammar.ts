@@ -75,6 +75,11 @@ const payload = (name: string) =>
       value.once("--clock-usec", value.clock),
     )
     .option(
+      "--systemd-firstboot <BOOL>",
+      "tell the image's system the language, keyboard and time zone of this machine, where it has none: true by default for phones, false for files",
+      value.once("--systemd-firstboot", value.bool),
+    )
+    .option(
       "--ostree [LINK]",
       "boot an OSTree deployment: the current one, or that of LINK, written --ostree=LINK",
       value.once("--ostree", value.anyText),
@@ -98,6 +103,7 @@ function payloadOf(image: string, flags: Flags): PayloadOptions {
     cmdline: flags.cmdlineAppend ?? [],
     serialConsole: flags.serial === true,
     clockMicroseconds: flags.clockUsec,
+    firstboot: flags.systemdFirstboot,
     ostree: flags.ostree === undefined
       ? undefined
       : String(flags.ostree) || true,

@@ -10,6 +10,7 @@ import type { ReadOptions } from "../../block/reader.ts";
 import type { GivenFile, PlanOptions } from "../../boot/plan.ts";
 import { ReadError } from "../../errors.ts";
 import { openFile } from "../node/file.ts";
+import { readPersonalization } from "../node/personalization.ts";
 import type { PayloadOptions } from "./command.ts";
 
 /** Bytes of a file given on the command line at which it is refused: none is this large. */
@@ -45,6 +46,9 @@ export async function readGiven(
       user: command.cmdline,
       serialConsole: command.serialConsole,
       mimicFastboot: true,
+      ...(command.firstboot
+        ? { personalization: await readPersonalization() }
+        : {}),
       ...(command.clockMicroseconds === undefined
         ? {}
         : { clockMicroseconds: command.clockMicroseconds }),

@@ -53,6 +53,15 @@ export function seconds(text: string, option: string): number {
   throw new UsageError(`Cannot use ${option} "${text}", expected seconds`);
 }
 
+/** `true` or `false`. */
+export function bool(text: string, option: string): boolean {
+  if (/^(true|yes|on|1)$/.test(text)) return true;
+  if (/^(false|no|off|0)$/.test(text)) return false;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected true or false`,
+  );
+}
+
 /** A number of MiB. */
 export function mebibytes(text: string, option: string): number {
   const value = Number(text);
