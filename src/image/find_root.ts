@@ -211,6 +211,7 @@ class Search {
 
   async #part(part: Part, around: BlockReader, place: Place): Promise<Found> {
     const content = await part.open(this.#signal);
+    if ("close" in content) this.#opened.push(content);
     const inside = into(place, part.label, part.size);
     const separator = /^[#/]/.test(part.label) ? "" : "/";
     return await this.#explore(

@@ -28,7 +28,7 @@ export interface Part {
   /** Bytes. */
   readonly size: number;
   /** Its content. */
-  open(options?: ReadOptions): Promise<BlockReader>;
+  open(options?: ReadOptions): Promise<BlockReader | ClosableReader>;
 }
 
 /** What a format is when it is opened. */

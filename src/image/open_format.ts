@@ -26,6 +26,7 @@ import { openSparse } from "../format/sparse/open.ts";
 import { openSquashfs } from "../format/squashfs/open.ts";
 import { openTar, type TarArchive } from "../format/tar/open.ts";
 import { openXz } from "../format/xz/open.ts";
+import { openZip } from "../format/zip/open.ts";
 import { openZstd } from "../format/zstd/open.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import type { OpenedFormat, Part } from "./layers.ts";
@@ -73,6 +74,18 @@ const OPENERS: Readonly<Record<string, Open>> = {
   lz4: async (image, options) => wrapper("lz4", await openLz4(image, options)),
   bzip2: async (image, options) =>
     wrapper("bzip2", await openBzip2(image, options)),
+  async ZIP(image, options) {
+    const archive = await openZip(image, options);
+    const parts = archive.entries.flatMap((entry): Part[] =>
+      entry.type !== "file" ? [] : [{
+        label: entry.name,
+        names: [entry.name],
+        size: entry.size,
+        open: ({ signal } = {}) => archive.open(entry, { ...options, signal }),
+      }]
+    );
+    return { kind: "archive", label: "ZIP", parts };
+  },
   async tar(image, options) {
     const archive = await openTar(image, options);
     return {

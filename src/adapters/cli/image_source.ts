@@ -4,20 +4,31 @@
  * @module
  */
 
+import { dirname, resolve } from "node:path";
 import { withReadAhead } from "../../block/read_ahead.ts";
 import type { BlockReader } from "../../block/reader.ts";
+import { readExactly } from "../../block/read_exactly.ts";
+import { ReadError } from "../../errors.ts";
 import type { Fetched } from "../../boot/run/events.ts";
 import {
   type DigestReader,
   verifyDigest,
   withDigest,
 } from "../../image/digest.ts";
+import { isCasyncIndex } from "../../format/casync/index.ts";
+import { defaultChunkStore } from "../../format/casync/store_location.ts";
+import { shownUrl } from "../../http/address.ts";
 import type { FoundRoot } from "../../image/find_root.ts";
 import type { Layer } from "../../image/layers.ts";
 import { openImage } from "../../image/open_image.ts";
+import { openPipeline } from "../../pipeline/open.ts";
+import { looksLikePipeline, parsePipeline } from "../../pipeline/parse.ts";
 import type { ImageOptions } from "./command.ts";
 import type { Output } from "./output.ts";
 import { isLink, Sources } from "./sources.ts";
+
+/** A file of more bytes is no pipeline. */
+const MAX_PIPELINE = 64 << 10;
 
 /** An image that is open. */
 export interface OpenedSource extends FoundRoot {
@@ -45,7 +56,7 @@ export async function openSource(
     const ahead = isLink(options.path) ? reader : withReadAhead(reader);
     const found = await openImage(ahead, {
       roots: options.roots,
-      store: sources.store,
+      store: sources.spool,
       onProgress: (progress) => sources.progress(progress),
       signal,
     });
@@ -86,8 +97,64 @@ interface Outer {
   readonly chain: readonly Layer[];
 }
 
-/** The outermost file, its digest checked as far as that can be done. */
+/** What the user named, or what the pipeline in it leads to. */
 async function openOuter(
+  options: ImageOptions,
+  sources: Sources,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Outer> {
+  const outer = await openNamed(options, sources, output, signal);
+  const { reader, chain } = outer;
+  const { path } = options;
+  const size = Math.min(reader.size, MAX_PIPELINE);
+  const head = await readExactly(reader, 0, size, { signal });
+  if (isCasyncIndex(head)) {
+    const file = await sources.openCasync(reader, defaultChunkStore(path));
+    const layer = { label: "casync", size: file.size };
+    return { reader: file, chain: [...chain, layer] };
+  }
+  if (reader.size > MAX_PIPELINE || !looksLikePipeline(head)) return outer;
+  const step = parsePipeline(new TextDecoder().decode(head), reader.name);
+  return await openPipeline(step, {
+    openLink: (url) => sources.openLink(url),
+    openFile: (file) => sources.openFile(beside(path, file)),
+    async openCasync(index, store) {
+      const place = isLink(index) ? index : beside(path, index);
+      const chunks = store === undefined
+        ? defaultChunkStore(place)
+        : isLink(store)
+        ? store
+        : beside(path, store);
+      return await sources.openCasync(await sources.open(place), chunks);
+    },
+    keep: (opened) => sources.keep(opened),
+  }, {
+    store: sources.spool,
+    onProgress: (progress) => sources.progress(progress),
+    signal,
+  });
+}
+
+/**
+ * A path in a document, which is relative to that.
+ *
+ * @throws {ReadError} `pipeline.foreign-file`: a document from elsewhere is not to say which files of
+ * this machine are read
+ */
+function beside(document: string, path: string): string {
+  if (!isLink(document)) return resolve(dirname(document), path);
+  throw new ReadError(
+    "pipeline.foreign-file",
+    `Cannot open "${path}" for pipeline "${
+      shownUrl(document)
+    }": a document from a link may name links alone; fetch it first`,
+    { facts: { path } },
+  );
+}
+
+/** The file or link, its digest checked as far as that can be done. */
+async function openNamed(
   { path, digest, spool }: ImageOptions,
   sources: Sources,
   output: Output,

@@ -4,22 +4,28 @@
  * @module
  */
 
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClosableReader } from "../../block/reader.ts";
-import type { BlockReader } from "../../block/reader.ts";
+import type { BlockReader, ClosableReader } from "../../block/reader.ts";
+import { withReadAhead } from "../../block/read_ahead.ts";
 import { openSpooled } from "../../block/spool.ts";
 import type { ContentStore, SpoolProgress } from "../../block/store.ts";
 import { withStore } from "../../block/with_store.ts";
 import type { Fetched } from "../../boot/run/events.ts";
+import { openCasync } from "../../format/casync/open.ts";
 import { withHttpAccess } from "../../http/access.ts";
 import { openOffline, rememberLink } from "../../http/links.ts";
 import type { HttpStatistics } from "../../http/meter.ts";
 import { openHttp } from "../../http/open.ts";
 import type { HttpEvent, HttpOptions } from "../../http/options.ts";
 import { openHttpStream } from "../../http/stream.ts";
+import { openDiskStore } from "../node/disk_store.ts";
 import { fetchThrough } from "../node/fetch.ts";
 import { openFile } from "../node/file.ts";
 import { openCache } from "./cache.ts";
+import { folderStore, hashChunk, linkStore } from "./chunk_store.ts";
 import { type ImageOptions, UsageError } from "./command.ts";
 import type { Output } from "./output.ts";
 import { SpoolView } from "./spool_view.ts";
@@ -37,13 +43,18 @@ export function isLink(text: string): boolean {
 export class Sources {
   /** How far work is that goes through whole files. */
   readonly view: SpoolView;
-  readonly store: ContentStore | undefined;
+  /** Keeps what had to be unpacked: until the program ends, when nothing is to stay longer. */
+  readonly spool: ContentStore;
+  /** Keeps what links brought for the next time; absent when nothing is to be kept. */
+  readonly #cache: ContentStore | undefined;
   readonly #options: ImageOptions;
   readonly #output: Output;
   readonly #signal: AbortSignal;
   readonly #opened: { close(): Promise<void> }[] = [];
   readonly #statistics: (() => HttpStatistics)[] = [];
   readonly #http: HttpOptions;
+  /** Of chunks that are here. */
+  readonly #chunks = new Total();
   #fileBytes = 0;
 
   constructor(options: ImageOptions, output: Output, signal: AbortSignal) {
@@ -51,7 +62,8 @@ export class Sources {
     this.#output = output;
     this.#signal = signal;
     this.view = new SpoolView(output);
-    this.store = options.cache ? openCache(output) : undefined;
+    this.#cache = options.cache ? openCache(output) : undefined;
+    this.spool = this.#cache ?? this.#temporaryStore();
     this.#http = {
       fetch: fetchThrough(options.proxy),
       headers: options.headers.map(([name, value]) => [name, value]),
@@ -60,10 +72,19 @@ export class Sources {
     };
   }
 
+  #temporaryStore(): ContentStore {
+    const folder = join(tmpdir(), `fastboop-${crypto.randomUUID()}`);
+    this.keep({ close: () => rm(folder, { recursive: true, force: true }) });
+    return openDiskStore(folder, {
+      onWarning: ({ message }) => this.view.note(message),
+    });
+  }
+
   /** What was fetched so far; files count as one. */
   fetched(): Fetched {
     if (this.#statistics.length === 0) return { bytes: this.#fileBytes };
     const all = this.#statistics.map((statistics) => statistics());
+    all.push(this.#chunks.total);
     const sum = (value: (one: HttpStatistics) => number) =>
       all.reduce((total, one) => total + value(one), 0);
     return {
@@ -124,19 +145,38 @@ export class Sources {
     const { offline, spool } = this.#options;
     const signal = this.#signal;
     if (offline) {
-      const kept = await openOffline(this.store!, url, { signal });
-      return this.keep(await withStore(kept, this.store!, { signal }));
+      const cache = this.#cache!;
+      const kept = await openOffline(cache, url, { signal });
+      return this.keep(await withStore(kept, cache, { signal }));
     }
     if (spool) return await this.#spool(url);
     const reader = this.keep(await openHttp(url, this.#http));
     this.#statistics.push(() => reader.statistics);
     // a name of the content that lasts is what makes it safe to keep
-    if (this.store === undefined || reader.validator === undefined) {
+    const cache = this.#cache;
+    if (cache === undefined || reader.validator === undefined) {
       return withHttpAccess(reader);
     }
-    await rememberLink(this.store, url, reader, { signal });
-    const stored = await withStore(reader, this.store, { signal });
+    await rememberLink(cache, url, reader, { signal });
+    const stored = await withStore(reader, cache, { signal });
     return withHttpAccess(this.keep(stored));
+  }
+
+  /** Opens the file that a casync index tells the chunks of. */
+  async openCasync(
+    index: BlockReader,
+    store: string,
+  ): Promise<BlockReader> {
+    const files = isLink(store)
+      ? linkStore(store, this.#http, (one) => this.#chunks.add(one))
+      : folderStore(store);
+    const opened = await openCasync(index, {
+      store: files,
+      chunks: this.#cache,
+      hash: hashChunk,
+      signal: this.#signal,
+    });
+    return withReadAhead(this.keep(opened));
   }
 
   /** Fetches all of a link, from servers without ranges as well. */
@@ -147,8 +187,8 @@ export class Sources {
     let body: ReadableStream<Uint8Array> | undefined = first.body;
     const key = { identity, name, size };
     // without a name that lasts, what is kept is of no use to the next program
-    const { store } = this;
-    if (validator === undefined && store !== undefined) {
+    const store = this.spool;
+    if (validator === undefined) {
       this.keep({ close: () => forget(store, key) });
     }
     const spooled = this.keep(
@@ -175,8 +215,8 @@ export class Sources {
     });
     // what was kept already needs no more of it
     await body?.cancel();
-    if (store !== undefined && validator !== undefined) {
-      await rememberLink(store, url, spooled, { signal: this.#signal });
+    if (this.#cache !== undefined && validator !== undefined) {
+      await rememberLink(this.#cache, url, spooled, { signal: this.#signal });
     }
     return spooled;
   }
@@ -193,6 +233,29 @@ export class Sources {
         `${event.found}; trying again in ${formatDuration(event.delayMs)}`,
       );
     }
+  }
+}
+
+/** What many short connections cost together. */
+class Total {
+  total: HttpStatistics = {
+    requests: 0,
+    retries: 0,
+    bytesAsked: 0,
+    bytesReceived: 0,
+    openRequests: 0,
+    bytesPerSecond: 0,
+  };
+
+  add(one: HttpStatistics): void {
+    const { requests, retries, bytesAsked, bytesReceived } = this.total;
+    this.total = {
+      ...this.total,
+      requests: requests + one.requests,
+      retries: retries + one.retries,
+      bytesAsked: bytesAsked + one.bytesAsked,
+      bytesReceived: bytesReceived + one.bytesReceived,
+    };
   }
 }
 
