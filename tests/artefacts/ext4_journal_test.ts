@@ -20,7 +20,7 @@ import {
   runTool,
   type Unclean,
   type UncleanOptions,
-} from "../support/ext4_unclean.ts";
+} from "../../scripts/fixtures/ext4_unclean.ts";
 
 /** Runs `use` with a folder that is removed afterwards. */
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
