@@ -129,8 +129,8 @@ function plans({ only, filters }: Options): Plan[] {
 /** Debian packages with the programs that judge ours. */
 const PACKAGES = [
   "abootimg",
-  "apache2-bin",
   "android-sdk-libsparse-utils",
+  "apache2-bin",
   "casync",
   "clang-19",
   "cpio",

@@ -15,8 +15,8 @@ export interface MergingOptions {
  * Makes one read of those that are asked for at the same time and lie side by side, for a source
  * that is slow to answer and takes every read for itself.
  *
- * A read waits for one turn of the event loop, about a millisecond, for others to come. Whoever
- * leaves rejects at once with `signal.reason`; a merged read is stopped when the last one has left.
+ * A read waits for others for 256 turns of the microtask queue, some 20 µs: until those who got
+ * their bytes at the same time have all come to their next read. Whoever leaves rejects at once with `signal.reason`; a merged read is stopped when the last one has left.
  * When it fails, it fails all of its reads.
  *
  * Keeps nothing. Memory: the merged reads under way; a read that stays alone goes into the caller's
@@ -62,6 +62,12 @@ export function withMerging(
     },
   };
 }
+
+/**
+ * As good as one turn of the event loop, which takes a millisecond or more: kernel and modules of a
+ * Debian in erofs took 50 requests either way, 51 with 64 turns, 52 with 16.
+ */
+const TURNS = 256;
 
 /** One read of a caller. */
 interface Member {
@@ -110,9 +116,13 @@ class Queue {
           reject(signal.reason);
         });
       }
-      if (this.#waiting.size === 0) setTimeout(() => this.#depart(), 0);
+      if (this.#waiting.size === 0) this.#later(TURNS);
       this.#waiting.add(member);
     });
+  }
+
+  #later(turns: number): void {
+    queueMicrotask(() => turns > 0 ? this.#later(turns - 1) : this.#depart());
   }
 
   /** Reads for those who wait, side by side ones together. */
