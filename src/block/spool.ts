@@ -197,8 +197,9 @@ class Spool implements ClosableReader, Sink {
 
   /** As far as the work shall go now, of the pass. */
   get target(): number {
-    let target = this.#wanted + this.#ahead;
+    let target = this.#wanted;
     for (const { end } of this.#waiters) target = Math.max(target, end);
+    target += this.#ahead;
     // only what comes behind the last byte shows that it was the last, and that it was right
     return this.#size !== undefined && target >= this.#size ? Infinity : target;
   }
@@ -299,6 +300,7 @@ class Spool implements ClosableReader, Sink {
       let done = 0;
       const end = () => {
         forget();
+        this.#goOn(waiter.end);
         resolve();
       };
       const fail = (error: unknown) => {
@@ -321,7 +323,6 @@ class Spool implements ClosableReader, Sink {
         this.#pass?.wake();
       });
       this.#waiters.add(waiter);
-      this.#goOn(waiter.end);
       this.#work();
     });
   }

@@ -93,8 +93,9 @@ export class SpoolPass {
         }
         await this.#add(value);
       }
-      await this.#flushExtents();
     } finally {
+      // what was made before the work failed or was ended is right
+      await this.#flushExtents();
       // not waited for: a source that does not listen must not hold up who closes
       reader.cancel(signal.reason).catch(() => {});
     }
