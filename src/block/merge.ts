@@ -16,7 +16,8 @@ export interface MergingOptions {
  * that is slow to answer and takes every read for itself.
  *
  * A read waits for others for 256 turns of the microtask queue, some 20 µs: until those who got
- * their bytes at the same time have all come to their next read. Whoever leaves rejects at once with `signal.reason`; a merged read is stopped when the last one has left.
+ * their bytes at the same time have all come to their next read. Whoever leaves rejects at once with
+ * `signal.reason`; a merged read is stopped when the last one has left.
  * When it fails, it fails all of its reads.
  *
  * Keeps nothing. Memory: the merged reads under way; a read that stays alone goes into the caller's
