@@ -1,13 +1,19 @@
+import { casyncTarget } from "./casync.ts";
 import { compressedTarget } from "./compressed.ts";
 import { erofsTarget } from "./erofs.ts";
 import { formatsTarget } from "./formats.ts";
+import { httpTarget } from "./http.ts";
 import { squashfsTarget } from "./squashfs.ts";
+import { storeMapTarget } from "./store_map.ts";
 import type { FuzzTarget } from "./target.ts";
 
 /** What can be fuzzed, by name. */
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
+  casync: casyncTarget,
   compressed: compressedTarget,
   erofs: erofsTarget,
   formats: formatsTarget,
+  http: httpTarget,
   squashfs: squashfsTarget,
+  "store-map": storeMapTarget,
 };
