@@ -10,7 +10,12 @@ import type { PartDecoder } from "./part_decoder.ts";
 /** Content that is kept, dropped and handed out together; every part begins with a new page. */
 export const PAGE_SIZE = 128 << 10;
 /** Decoders at a time, with up to 65 MiB of dictionary each for what `xz -9` made. */
-const MAX_RUNS = 4;
+const MIN_RUNS = 4;
+/**
+ * More are kept as long as their parts have no more bytes together: no dictionary needs to be larger
+ * than its part. With 4 for parts of 16 MiB, a kernel and its modules cost a third more.
+ */
+const RUNS_BYTES = 128 << 20;
 const NOTHING = new Uint8Array(0);
 
 /** A page: the part it belongs to, and its first byte, counted from the start of the part. */
@@ -39,7 +44,7 @@ interface Waiter extends PageAddress {
 /**
  * Decodes pages. A page that was decoded lately comes from memory. Others wait for the decoder that is
  * nearest before them in their part, so what is read in sequence is decoded once; a new one is started
- * where there is none. At most 4 decoders are open; those that rest make room.
+ * where there is none. Few decoders are open, 4 or more for small parts; those that rest make room.
  *
  * Equal pages are decoded once. When the last one who waits for a decoder leaves, its read below is
  * cancelled, and the decoder rests where it is. A decoder that failed fails those who wait for it, and
@@ -104,7 +109,7 @@ export class Decoding {
       if (nearest === undefined || run.given > nearest.given) nearest = run;
     }
     if (nearest === undefined) {
-      if (this.#runs.length >= MAX_RUNS) {
+      if (this.#isFull(waiter.part)) {
         const resting = this.#runs.findIndex((run) => !run.busy);
         if (resting < 0) return false;
         this.#runs.splice(resting, 1)[0]!.stop(undefined);
@@ -118,6 +123,13 @@ export class Decoding {
     this.#runs.push(nearest);
     nearest.wait(waiter);
     return true;
+  }
+
+  #isFull(part: number): boolean {
+    if (this.#runs.length < MIN_RUNS) return false;
+    let bytes = this.#source.size(part);
+    for (const run of this.#runs) bytes += this.#source.size(run.part);
+    return bytes > RUNS_BYTES;
   }
 
   #rest(run: Run): void {

@@ -24,6 +24,12 @@ import { SpooledParts } from "./spooled_parts.ts";
 /** Pages of one read that are decoded at the same time. */
 const BATCH_PAGES = 32;
 
+/**
+ * Parts up to this are decoded whole. Of larger ones, 16 MiB as a rule, what is not wanted would cost
+ * more than all that is: of a disk in xz twice as many bytes for a kernel and its modules.
+ */
+const WHOLE_BYTES = 4 << 20;
+
 /** An image whose parts are known. */
 export interface Parts {
   readonly format: CompressedFormat;
@@ -40,9 +46,9 @@ const RATIO_SLACK = 1 << 18;
 /**
  * Opens content of which every part can be decoded alone. Reads nothing.
  *
- * A part of up to half of the memory allowed is decoded whole and verified before a byte of it is
- * given. A larger one is decoded as far as is wanted, and damage that only its check sum shows is told
- * at its end; with a store it is kept there, and decoded once.
+ * A part of up to 4 MiB is decoded whole and verified before a byte of it is given. A larger one is
+ * decoded as far as is wanted, and damage that only its check sum shows is told at its end; one that is
+ * larger than half of the memory allowed is kept in the store when there is one, and decoded once.
  *
  * @throws {FormatError} `<format>.damaged`: a part claims more than it can hold
  */
@@ -115,7 +121,9 @@ class PartsReader implements CompressedReader {
       open: (index) => new PartDecoder(image, part(index), options.pool),
       start: (index) => table.start(index),
       size: (index) => table.end(index) - table.start(index),
-      whole: (index) => !this.#large(index) && !parts.coding(index).unchecked,
+      whole: (index) =>
+        table.end(index) - table.start(index) <= WHOLE_BYTES &&
+        !this.#large(index) && !parts.coding(index).unchecked,
     }, maxBytes);
     if (options.store !== undefined) {
       this.#spooled = new SpooledParts(image, part, options);
