@@ -1,6 +1,7 @@
 import { casyncTarget } from "./casync.ts";
 import { compressedTarget } from "./compressed.ts";
 import { erofsTarget } from "./erofs.ts";
+import { ext4Target } from "./ext4.ts";
 import { formatsTarget } from "./formats.ts";
 import { httpTarget } from "./http.ts";
 import { squashfsTarget } from "./squashfs.ts";
@@ -12,6 +13,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   casync: casyncTarget,
   compressed: compressedTarget,
   erofs: erofsTarget,
+  ext4: ext4Target,
   formats: formatsTarget,
   http: httpTarget,
   squashfs: squashfsTarget,
