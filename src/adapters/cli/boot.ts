@@ -8,9 +8,9 @@ import { runBoot } from "../../boot/run/run.ts";
 import { openUsb } from "../node/usb.ts";
 import { bootPlan, chosenProfiles, openBootSource } from "./boot_source.ts";
 import { bootQuestions } from "./choose.ts";
-import type { BootCommand, ViewOptions } from "./command.ts";
+import type { BootCommand } from "./command.ts";
 import { AlreadyTold, type Output } from "./output.ts";
-import { jsonView, liveView, plainView, type View } from "./view/views.ts";
+import { type Viewed, withView } from "./view/with_view.ts";
 
 /**
  * Boots phones and tells what happens; rejects when one of them failed, after it was told.
@@ -25,12 +25,7 @@ export async function runBootCommand(
   const profiles = await chosenProfiles(command.profile, output, signal);
   const plan = await bootPlan(command, signal);
   const image = await openBootSource(command.image, output, signal);
-  const stop = new AbortController();
-  const anySignal = AbortSignal.any([signal, stop.signal]);
-  const view = makeView(command, output, (error) => stop.abort(error));
-  const interrupted = () => tellInterrupt(view);
-  signal.addEventListener("abort", interrupted, { once: true });
-  try {
+  const told = async ({ view, signal }: Viewed) => {
     const { usb, portOf } = await openUsb(command.usb, {
       onProblem: (error) => view.note(messageOf(error), "warning"),
     });
@@ -48,10 +43,10 @@ export async function runBootCommand(
         waitMs: command.waitMs,
         gadgetMs: command.gadgetMs,
         goneMs: command.goneMs,
-        ...bootQuestions(output, () => view.pause(), anySignal),
+        ...bootQuestions(output, () => view.pause(), signal),
       },
       { usb, portOf },
-      { signal: anySignal },
+      { signal },
     );
     let ok = false;
     for await (const event of events) {
@@ -59,41 +54,12 @@ export async function runBootCommand(
       if (event.type === "done") ok = event.ok;
     }
     if (!ok) throw new AlreadyTold("Not every phone was booted");
+  };
+  try {
+    await withView(command, output, signal, told);
   } finally {
-    signal.removeEventListener("abort", interrupted);
-    view.close();
     await image.close();
   }
-}
-
-/**
- * The view that fits where it is shown.
- *
- * @param broken Told when nobody reads the events any more.
- */
-export function makeView(
-  options: ViewOptions,
-  { progress, result }: Output,
-  broken: (error: unknown) => void,
-): View {
-  const errors = (text: string) => progress.write(text);
-  if (options.json) {
-    const encoder = new TextEncoder();
-    return jsonView(
-      (text) => void result(encoder.encode(text)).catch(broken),
-      errors,
-    );
-  }
-  if (!progress.live) return plainView(options, errors);
-  return liveView(options, progress, () => performance.now());
-}
-
-/** Says that an interrupt was heard. */
-export function tellInterrupt(view: View): void {
-  view.note(
-    "Interrupted: finishing what must not be cut off; Ctrl-C again leaves at once",
-    "warning",
-  );
 }
 
 function messageOf(error: unknown): string {

@@ -10,14 +10,19 @@ import type { FileSystem } from "../../fs/filesystem.ts";
 import { PhoneConsole } from "../../phone/console.ts";
 import { PHONE_MODELS } from "../../phone/models.ts";
 import { openUsb } from "../node/usb.ts";
-import { startPhone } from "../node/virtual_phone.ts";
-import { makeView, tellInterrupt } from "./boot.ts";
-import { bootPlan, chosenProfiles, openBootSource } from "./boot_source.ts";
+import { type RunningPhone, startPhone } from "../node/virtual_phone.ts";
+import {
+  bootPlan,
+  chosenProfiles,
+  openBootSource,
+  type OpenedBootSource,
+} from "./boot_source.ts";
 import { type TryCommand, UsageError } from "./command.ts";
 import { ConsoleLines, PlainText } from "./console_lines.ts";
 import { AlreadyTold, type Output } from "./output.ts";
 import { formatDuration } from "./view/format.ts";
 import type { View } from "./view/views.ts";
+import { type Viewed, withView } from "./view/with_view.ts";
 
 type Model = keyof typeof PHONE_MODELS;
 
@@ -47,67 +52,70 @@ export async function runTry(
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  const began = performance.now();
-  const image = await openBootSource(command.image, output, signal);
-  const stop = new AbortController();
-  const anySignal = AbortSignal.any([signal, stop.signal]);
-  const view = makeView(command, output, (error) => stop.abort(error));
-  const interrupted = () => tellInterrupt(view);
-  signal.addEventListener("abort", interrupted, { once: true });
+  await withView(command, output, signal, async (viewed) => {
+    const image = await openBootSource(command.image, output, signal);
+    try {
+      await tryImage(command, image, output, viewed, signal);
+    } finally {
+      await image.close();
+    }
+  });
+}
+
+/** @param interrupt Ends it, too, and is no failure. */
+async function tryImage(
+  command: TryCommand,
+  image: OpenedBootSource,
+  output: Output,
+  { view, signal, stop, began }: Viewed,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const { files } = image.source;
   const timer = setTimeout(() => {
-    stop.abort(new TryError(`in ${formatDuration(command.timeoutMs)}`));
+    stop(new TryError(`in ${formatDuration(command.timeoutMs)}`));
   }, command.timeoutMs);
+  const watch = watchConsole(command, view, stop);
+  let phone: RunningPhone | undefined;
   try {
-    const model = await modelFor(command.profile, image.source.files, signal);
-    const profiles = await chosenProfiles(
-      PHONE_MODELS[model].product,
-      output,
-      signal,
-    );
-    const plan = await bootPlan(command, signal);
-    const watch = watchConsole(command, view, stop);
-    const phone = await startPhone({
+    const model = await modelFor(command.profile, files, interrupt);
+    const { product } = PHONE_MODELS[model];
+    const profiles = await chosenProfiles(product, output, interrupt);
+    const plan = await bootPlan(command, interrupt);
+    phone = await startPhone({
       model,
       memoryMiB: command.memoryMiB,
-      // also when this process is killed
       timeoutMs: command.timeoutMs + GRACE_MS,
       onConsole: (text) => watch.push(text),
     });
-    try {
-      const { usb, portOf } = await openUsb(phone.usbIpUrl);
-      const events = runBoot(
-        {
-          image: image.source,
-          profiles,
-          plan: { ...plan, others: image.others },
-          waitMs: command.timeoutMs,
-        },
-        { usb, portOf },
-        { signal: anySignal },
-      );
-      await showUntilEnd(events, command, view);
-      throw new TryError("before the virtual phone ended");
-    } catch (error) {
-      signal.throwIfAborted();
-      watch.end();
-      if (watch.found === undefined) {
-        if (!(error instanceof TryError)) throw error;
-        throw notShown(command, error, watch.console);
-      }
-      view.note(
-        `The console shows "${watch.found.trim()}" after ${
-          formatDuration(performance.now() - began)
-        }`,
-        "good",
-      );
-    } finally {
-      await phone.stop();
+    const { usb, portOf } = await openUsb(phone.usbIpUrl);
+    const events = runBoot(
+      {
+        image: image.source,
+        profiles,
+        plan: { ...plan, others: image.others },
+        waitMs: command.timeoutMs,
+      },
+      { usb, portOf },
+      { signal },
+    );
+    await showUntilEnd(events, command, view);
+    throw new TryError("before the virtual phone ended");
+  } catch (error) {
+    interrupt.throwIfAborted();
+    watch.end();
+    if (watch.found === undefined) {
+      if (!(error instanceof TryError)) throw error;
+      throw notShown(command, error, watch.console);
     }
+    view.note(
+      `The console shows "${watch.found.trim()}" after ${
+        formatDuration(performance.now() - began)
+      }`,
+      "good",
+    );
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", interrupted);
-    view.close();
-    await image.close();
+    await phone?.stop();
   }
 }
 
@@ -133,7 +141,7 @@ async function showUntilEnd(
 function watchConsole(
   { until, console: shown }: TryCommand,
   view: View,
-  stop: AbortController,
+  stop: Viewed["stop"],
 ) {
   const console = new PhoneConsole();
   // systemd paints the middle of its words
@@ -155,7 +163,7 @@ function watchConsole(
   };
   console.waitFor(pattern).then(([text]) => {
     watch.found = text;
-    stop.abort(new TryError("shown"));
+    stop(new TryError("shown"));
   }, () => {});
   return watch;
 }
