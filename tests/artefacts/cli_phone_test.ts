@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import test from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
 import { usbIpBus } from "../../src/adapters/node/usbip.ts";
 import { buildBootImage } from "../../src/format/bootimg/build.ts";
 import { parseBootImage } from "../../src/format/bootimg/parse.ts";
 import { CliProcess } from "../support/cli_process.ts";
 import { machinesOf, untilMachines } from "../support/machines.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { runCli } from "../support/run_cli.ts";
 import { planFor, withFastboot } from "../support/virtual_phone.ts";
 
 const PROFILE = "virtual-phone-arm64";
-const IMAGE = findFixture("guest-arm64.erofs");
-const missing = [
-  ...missingPhone(),
-  ...IMAGE === undefined ? ["run deno task fixtures guest-arm64.erofs"] : [],
-];
-const machine = missing.length === 0
-  ? {}
-  : { skip: `missing: ${missing.join(", ")}` };
+const guest = phoneImage("guest-arm64.erofs");
 
 /** Runs `fastboop phone` while `work` goes on. */
 async function withPhone(
@@ -102,7 +94,9 @@ test("fastboop phone says where it is in plain lines, too, and which ports are t
 
 /** A kernel that finds nothing to start: it panics, and the machine ends. */
 async function panicking(): Promise<Uint8Array<ArrayBuffer>> {
-  const { kernel } = parseBootImage(await planFor(IMAGE!, PROFILE, "virtual"));
+  const { kernel } = parseBootImage(
+    await planFor(guest.path, PROFILE, "virtual"),
+  );
   const { bytes } = await buildBootImage(
     { headerVersion: 0, pageSize: 4096 },
     { kernel, ramdisk: new Uint8Array(4), cmdline: "console=ttyAMA0" },
@@ -119,7 +113,7 @@ async function send(usbIpUrl: string, image: Uint8Array<ArrayBuffer>) {
 
 test(
   "fastboop phone --once ends when the machine has ended: failed if that failed",
-  machine,
+  guest.options,
   async () => {
     const image = await panicking();
     await withPhone(["--once", "--console"], async (phone, usbIpUrl) => {
@@ -145,14 +139,18 @@ test(
   },
 );
 
-test("fastboop phone that is killed leaves no machine", machine, async () => {
-  const image = await planFor(IMAGE!, PROFILE, "virtual");
-  const memory = 386;
-  await withPhone(["--memory", String(memory)], async (phone, usbIpUrl) => {
-    await send(usbIpUrl, image);
-    await untilMachines(memory, true);
-    phone.signal("SIGKILL");
-    assert.equal(await phone.ended, 137);
-    await untilMachines(memory, false);
-  });
-});
+test(
+  "fastboop phone that is killed leaves no machine",
+  guest.options,
+  async () => {
+    const image = await planFor(guest.path, PROFILE, "virtual");
+    const memory = 386;
+    await withPhone(["--memory", String(memory)], async (phone, usbIpUrl) => {
+      await send(usbIpUrl, image);
+      await untilMachines(memory, true);
+      phone.signal("SIGKILL");
+      assert.equal(await phone.ended, 137);
+      await untilMachines(memory, false);
+    });
+  },
+);

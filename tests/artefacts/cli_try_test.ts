@@ -1,25 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
 import { CliProcess } from "../support/cli_process.ts";
 import { machinesOf, untilMachines } from "../support/machines.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { runCli } from "../support/run_cli.ts";
 
-/** Options of a test that boots an image, which is skipped where something is missing. */
-function needs(image: string, machine?: "x86_64") {
-  const path = findFixture(image);
-  const missing = [
-    ...missingPhone(machine),
-    ...(path === undefined ? [`run deno task fixtures ${image}`] : []),
-  ];
-  const options = missing.length === 0
-    ? {}
-    : { skip: `missing: ${missing.join(", ")}` };
-  return { path: path!, options };
-}
-
-const guest = needs("guest-arm64.erofs");
+const guest = phoneImage("guest-arm64.erofs");
 
 test(
   "fastboop try ends with 0 when the console shows the text",
@@ -64,7 +50,7 @@ test(
   },
 );
 
-const guestX86 = needs("guest-amd64.erofs", "x86_64");
+const guestX86 = phoneImage("guest-amd64.erofs", "x86_64");
 
 test(
   "fastboop try takes the phone that the image is for",
@@ -78,7 +64,7 @@ test(
   },
 );
 
-const debian = needs("debian-arm64.erofs-lz4hc");
+const debian = phoneImage("debian-arm64.erofs-lz4hc");
 
 test(
   "fastboop try boots Debian until it asks for a login",

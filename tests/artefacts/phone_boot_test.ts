@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
 import { openUsbIpDevice } from "../../src/usb/usbip/device.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { Guest } from "../support/phone_console.ts";
 import { PhoneHost } from "../support/phone_host.ts";
 import { type BootedPhone, bootPhone } from "../support/rig.ts";
@@ -60,17 +59,10 @@ function phoneTest(
   { profile, machine, image, controller }: Flavour,
   run: (phone: BootedPhone, context: TestContext) => Promise<void>,
 ): void {
-  const path = findFixture(image);
-  const reasons = [
-    ...missingPhone(machine),
-    ...(path === undefined ? [`run deno task fixtures ${image}`] : []),
-  ];
-  const options = reasons.length === 0
-    ? {}
-    : { skip: `missing: ${reasons.join(", ")}` };
+  const { path, options } = phoneImage(image, machine);
   test(`${profile}, ${controller}: ${name}`, options, async (context) => {
     const phone = await bootPhone({
-      image: path!,
+      image: path,
       profile,
       controller,
       deviceSerial: "deadbeef",

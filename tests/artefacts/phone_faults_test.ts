@@ -1,31 +1,21 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { Guest } from "../support/phone_console.ts";
 import { HostProcess } from "../support/relay.ts";
 import { bootPhone } from "../support/rig.ts";
 import { describeSoak, soakGuest } from "../support/unplug_soak.ts";
 
-const IMAGE = "guest-arm64.erofs";
 /** In every run of the tests; `deno task soak` pulls as often as wanted. */
 const PULLS = 8;
 const ABSENT_MS = 60_000;
-const missing = [
-  ...missingPhone(),
-  ...findFixture(IMAGE) === undefined
-    ? [`run deno task fixtures ${IMAGE}`]
-    : [],
-];
-const options = missing.length === 0
-  ? {}
-  : { skip: `missing: ${missing.join(", ")}` };
+const { path: IMAGE, options } = phoneImage("guest-arm64.erofs");
 
 test(
   `a cable pulled ${PULLS} times with 16 reads under way costs no read`,
   options,
   async (context) => {
-    const figures = await soakGuest(findFixture(IMAGE)!, PULLS);
+    const figures = await soakGuest(IMAGE, PULLS);
     context.diagnostic(describeSoak(figures));
     assert.equal(figures.outstanding.length, PULLS);
     assert.deepEqual(new Set(figures.outstanding), new Set([16]));
@@ -37,7 +27,7 @@ test(
   "a phone waits for a host that is absent, and for one that was killed",
   options,
   async () => {
-    const image = findFixture(IMAGE)!;
+    const image = IMAGE;
     const phone = await bootPhone({ image });
     const { machine } = phone;
     let host: HostProcess | undefined;

@@ -1,27 +1,17 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
 import { openUsbIpDevice } from "../../src/usb/usbip/device.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { PatternReader } from "../support/pattern_reader.ts";
 import { Guest } from "../support/phone_console.ts";
 import { PhoneHost } from "../support/phone_host.ts";
 import { configBytes, RawSmoo } from "../support/raw_smoo.ts";
 import { type BootedPhone, bootPhone } from "../support/rig.ts";
 
-const IMAGE = "guest-arm64.erofs";
 const MIB = 1 << 20;
 /** With one of them ready within this, a Request would have come. */
 const SILENCE_MS = 2500;
-const missing = [
-  ...missingPhone(),
-  ...findFixture(IMAGE) === undefined
-    ? [`run deno task fixtures ${IMAGE}`]
-    : [],
-];
-const options = missing.length === 0
-  ? {}
-  : { skip: `missing: ${missing.join(", ")}` };
+const { path: IMAGE, options } = phoneImage("guest-arm64.erofs");
 
 /** Bytes as the documents of the protocol write them. */
 function hex(bytes: Uint8Array): string {
@@ -46,7 +36,7 @@ async function withRawHost(
 
 test("the smoo gadget of a phone keeps the protocol", options, async (t) => {
   const phone = await bootPhone({
-    image: findFixture(IMAGE)!,
+    image: IMAGE,
     deviceSerial: "deadbeef",
   });
   const pattern = new PatternReader(256 * MIB);

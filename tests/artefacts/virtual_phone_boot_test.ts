@@ -9,7 +9,7 @@ import {
   type ServeForeverEvent,
 } from "../../src/serve/serve_forever.ts";
 import { smooSource } from "../../src/serve/smoo_source.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { Guest } from "../support/phone_console.ts";
 import {
   planFor,
@@ -49,14 +49,6 @@ class Serving {
   }
 }
 
-function skipFor(machine: string, image: string) {
-  const reasons = [
-    ...missingPhone(machine),
-    ...(findFixture(image) ? [] : [`run deno task fixtures ${image}`]),
-  ];
-  return reasons.length ? { skip: `missing: ${reasons.join(", ")}` } : {};
-}
-
 /** From the bus, through the bootloader, to a guest that takes commands. */
 async function boot(
   phone: WatchedPhone,
@@ -91,7 +83,7 @@ for (
 ) {
   test(
     `virtual phone ${model}: from fastboot to a booted system over one USB/IP port, also after the cable was pulled`,
-    skipFor(machine, image),
+    phoneImage(image, machine).options,
     async () => {
       const phone = await WatchedPhone.start({
         model,

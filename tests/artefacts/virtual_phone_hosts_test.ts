@@ -7,25 +7,17 @@ import { appendFile, copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { findFixture } from "../../scripts/fixtures/all.ts";
 import { openFile } from "../../src/adapters/node/file.ts";
 import { runBoot } from "../../src/boot/run/run.ts";
 import { BUILTIN_PROFILES } from "../../src/device/builtin.ts";
 import { openImage } from "../../src/image/open_image.ts";
 import type { Usb } from "../../src/usb/shape.ts";
 import { CliProcess } from "../support/cli_process.ts";
-import { missingPhone } from "../support/missing_phone.ts";
+import { phoneImage } from "../support/missing_phone.ts";
 import { Guest } from "../support/phone_console.ts";
 import { WatchedPhone } from "../support/virtual_phone.ts";
 
-const IMAGE = findFixture("guest-arm64.erofs");
-const missing = [
-  ...missingPhone(),
-  ...IMAGE === undefined ? ["run deno task fixtures guest-arm64.erofs"] : [],
-];
-const options = missing.length === 0
-  ? {}
-  : { skip: `missing: ${missing.join(", ")}` };
+const { path: IMAGE, options } = phoneImage("guest-arm64.erofs");
 
 /** Several buses as one. */
 function joined(buses: readonly Usb[]): Usb {
@@ -79,9 +71,9 @@ test(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "fastboop-test-"));
     const other = join(folder, "other.erofs");
-    await copyFile(IMAGE!, other);
+    await copyFile(IMAGE, other);
     await appendFile(other, new Uint8Array(1 << 20).fill(0xa5));
-    const images = [["first", IMAGE!], ["second", other]] as const;
+    const images = [["first", IMAGE], ["second", other]] as const;
     const stop = new AbortController();
     const phones = await Promise.all(
       images.map(([serialNumber]) => WatchedPhone.start({ serialNumber })),
@@ -120,7 +112,7 @@ test(
   options,
   async () => {
     const phone = await WatchedPhone.start({ serialNumber: "left" });
-    const boot = ["boot", IMAGE!, "--usb", phone.running.usbIpUrl, "--json"];
+    const boot = ["boot", IMAGE, "--usb", phone.running.usbIpUrl, "--json"];
     const first = new CliProcess(boot);
     let second: CliProcess | undefined;
     try {
@@ -150,7 +142,7 @@ test(
       await second.told("connected");
       await guest.ended("readers", start, 120_000);
       const [line] = await guest.run("sha /dev/ublkb0", 180_000);
-      assert.equal(line!.split(" ")[0], await sha256(IMAGE!));
+      assert.equal(line!.split(" ")[0], await sha256(IMAGE));
       second.signal("SIGINT");
       assert.equal(await second.ended, 130);
       const finished = await second.told("finished");
