@@ -22,7 +22,7 @@ import {
   type PassedOver,
 } from "./layers.ts";
 import { pickEntry } from "./pick_entry.ts";
-import { SNIFF_SIZE, sniffFormat } from "./sniff.ts";
+import { COMPRESSIONS, SNIFF_SIZES, sniffFormat } from "./sniff.ts";
 
 /** Layers inside one another at most. */
 export const MAX_LAYERS = 16;
@@ -38,6 +38,11 @@ export type FormatOpener = (
 export interface FindRootOptions extends ReadOptions {
   /** Names of parts to take where there is a choice: `#2`, a label, a path. All must be found. */
   readonly roots?: readonly string[] | undefined;
+  /**
+   * Put around the outermost reader whose bytes are not compressed, such as what reads ahead: a decoder
+   * knows best what it will want, and what is fetched ahead of it is fetched in vain.
+   */
+  readonly ahead?: ((reader: BlockReader) => BlockReader) | undefined;
 }
 
 /** A root file system and the way to it. */
@@ -115,6 +120,7 @@ export async function findRoot(
 
 class Search {
   readonly #open: FormatOpener;
+  readonly #ahead: ((reader: BlockReader) => BlockReader) | undefined;
   readonly #signal: ReadOptions;
   readonly #roots: readonly string[];
   readonly #matched = new Set<string>();
@@ -122,8 +128,12 @@ class Search {
   readonly #seen: string[] = [];
   readonly #opened: ClosableReader[] = [];
 
-  constructor(open: FormatOpener, { roots = [], signal }: FindRootOptions) {
+  constructor(
+    open: FormatOpener,
+    { roots = [], signal, ahead }: FindRootOptions,
+  ) {
     this.#open = open;
+    this.#ahead = ahead;
     this.#signal = { signal };
     this.#roots = roots;
   }
@@ -140,10 +150,10 @@ class Search {
 
   async #explore(reader: BlockReader, place: Place): Promise<Found> {
     if (place.depth >= MAX_LAYERS) throw tooDeep(reader);
-    const size = Math.min(SNIFF_SIZE, reader.size);
-    const start = await readExactly(reader, 0, size, this.#signal);
-    const format = sniffFormat(start);
-    if (format === undefined) throw unknownFormat(reader, size);
+    const format = await this.#sniff(reader);
+    if (place.depth === 0 && !COMPRESSIONS.has(format)) {
+      reader = this.#ahead?.(reader) ?? reader;
+    }
     const opened = await this.#open(format, reader, this.#signal);
     place = { ...place, depth: place.depth + 1 };
     switch (opened.kind) {
@@ -169,6 +179,18 @@ class Search {
           place,
         );
     }
+  }
+
+  async #sniff(reader: BlockReader): Promise<string> {
+    let size = 0;
+    for (const most of SNIFF_SIZES) {
+      size = Math.min(most, reader.size);
+      const start = await readExactly(reader, 0, size, this.#signal);
+      const format = sniffFormat(start);
+      if (format !== undefined) return format;
+      if (size < most) break;
+    }
+    throw unknownFormat(reader, size);
   }
 
   /** A file system, and the images that lie in it as files. */

@@ -17,11 +17,11 @@ export async function openImage(
   image: BlockReader,
   options: OpenImageOptions = {},
 ): Promise<FoundRoot> {
-  const { roots, signal, ...spool } = options;
+  const { roots, ahead, signal, ...spool } = options;
   return await findRoot(
     image,
     (format, reader, { signal }) =>
       openFormat(format, reader, { ...spool, signal }),
-    { roots, signal },
+    { roots, ahead, signal },
   );
 }

@@ -4,8 +4,20 @@
  * @module
  */
 
-/** Bytes from the start that {@linkcode sniffFormat} wants to see; fewer is fine. */
-export const SNIFF_SIZE = 69632;
+/**
+ * Bytes from the start in which {@linkcode sniffFormat} finds nearly every mark, and all that are as far
+ * as btrfs. Fewer is fine.
+ */
+export const SNIFF_SIZES: readonly number[] = [65536, 69632];
+
+/** Formats that are one stream of bytes made smaller. */
+export const COMPRESSIONS: ReadonlySet<string> = new Set([
+  "xz",
+  "gzip",
+  "zstd",
+  "lz4",
+  "bzip2",
+]);
 
 interface Mark {
   readonly name: string;
@@ -70,7 +82,7 @@ const MARKS: readonly Mark[] = [
 /**
  * Name of the format whose mark `start` carries, for people: `erofs`, `ext4`, `GPT disk`.
  *
- * @param start The first {@linkcode SNIFF_SIZE} bytes, or what there is of them.
+ * @param start The first bytes, as many as {@linkcode SNIFF_SIZES} says, or what there is of them.
  * @returns `undefined` when no mark is found.
  */
 export function sniffFormat(start: Uint8Array): string | undefined {

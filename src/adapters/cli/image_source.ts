@@ -18,6 +18,7 @@ import {
 import { isCasyncIndex } from "../../format/casync/index.ts";
 import { defaultChunkStore } from "../../format/casync/store_location.ts";
 import { shownUrl } from "../../http/address.ts";
+import { withHttpAccess } from "../../http/access.ts";
 import type { FoundRoot } from "../../image/find_root.ts";
 import type { Layer } from "../../image/layers.ts";
 import { openImage } from "../../image/open_image.ts";
@@ -52,10 +53,15 @@ export async function openSource(
   try {
     const outer = await openOuter(options, sources, output, signal);
     const { reader } = outer;
-    // links come with what reads ahead of them
-    const ahead = isLink(options.path) ? reader : withReadAhead(reader);
-    const found = await openImage(ahead, {
+    // of files, phones read in their own order: nothing is read ahead of them
+    const isFile = outer.chain.at(-1)?.label === "file";
+    let ahead: BlockReader | undefined;
+    const found = await openImage(reader, {
       roots: options.roots,
+      ahead: (reader) =>
+        ahead = isLink(options.path)
+          ? withHttpAccess(reader)
+          : withReadAhead(reader),
       store: sources.spool,
       onProgress: (progress) => sources.progress(progress),
       signal,
@@ -64,8 +70,7 @@ export async function openSource(
     sources.view.clear();
     return {
       ...found,
-      // phones read in their own order: of files nothing is read ahead of them
-      reader: found.reader === ahead ? reader : found.reader,
+      reader: isFile && found.reader === ahead ? reader : found.reader,
       chain: [...outer.chain, ...found.chain],
       size: reader.size,
       fetched: () => sources.fetched(),

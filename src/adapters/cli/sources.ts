@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BlockReader, ClosableReader } from "../../block/reader.ts";
-import { withReadAhead } from "../../block/read_ahead.ts";
 import { openSpooled } from "../../block/spool.ts";
 import type { ContentStore, SpoolProgress } from "../../block/store.ts";
 import { withStore } from "../../block/with_store.ts";
@@ -111,9 +110,13 @@ export class Sources {
     for (const opened of this.#opened.splice(0).reverse()) await opened.close();
   }
 
-  /** @throws {UsageError} for links that are none of http and https */
+  /**
+   * Opens a file or a link, without what reads ahead.
+   *
+   * @throws {UsageError} for links that are none of http and https
+   */
   async open(place: string): Promise<BlockReader> {
-    if (isLink(place)) return await this.openLink(place);
+    if (isLink(place)) return await this.#openLink(place);
     const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place) ?? [];
     if (scheme === undefined) return await this.openFile(place);
     if (scheme.toLowerCase() === "file") {
@@ -140,8 +143,13 @@ export class Sources {
     };
   }
 
-  /** Opens a link by ranges, through the cache; or all of it, when that is wanted. */
+  /** Opens a link, with what makes few requests of many reads. */
   async openLink(url: string): Promise<BlockReader> {
+    return withHttpAccess(await this.#openLink(url));
+  }
+
+  /** Opens a link by ranges, through the cache; or all of it, when that is wanted. */
+  async #openLink(url: string): Promise<BlockReader> {
     const { offline, spool } = this.#options;
     const signal = this.#signal;
     if (offline) {
@@ -154,12 +162,9 @@ export class Sources {
     this.#statistics.push(() => reader.statistics);
     // a name of the content that lasts is what makes it safe to keep
     const cache = this.#cache;
-    if (cache === undefined || reader.validator === undefined) {
-      return withHttpAccess(reader);
-    }
+    if (cache === undefined || reader.validator === undefined) return reader;
     await rememberLink(cache, url, reader, { signal });
-    const stored = await withStore(reader, cache, { signal });
-    return withHttpAccess(this.keep(stored));
+    return this.keep(await withStore(reader, cache, { signal }));
   }
 
   /** Opens the file that a casync index tells the chunks of. */
@@ -176,7 +181,7 @@ export class Sources {
       hash: hashChunk,
       signal: this.#signal,
     });
-    return withReadAhead(this.keep(opened));
+    return this.keep(opened);
   }
 
   /** Fetches all of a link, from servers without ranges as well. */
