@@ -28,33 +28,7 @@ import {
   USBIP_RET_SUBMIT,
   USBIP_RET_UNLINK,
 } from "./messages.ts";
-
-/** A transfer as it is handed to the host controller. */
-export interface Urb {
-  /** 0 to 15. */
-  readonly endpoint: number;
-  readonly direction: UsbDirection;
-  /** IN: bytes wanted at most. OUT: those of `data`. */
-  readonly length: number;
-  /** OUT only; must not change until the URB is done. */
-  readonly data?: Uint8Array | undefined;
-  /** IN only: where what comes in is put, of `length` bytes; a buffer is made without it. */
-  readonly into?: Uint8Array<ArrayBuffer> | undefined;
-  /** The 8 bytes of a control transfer. */
-  readonly setup?: Uint8Array | undefined;
-  /** Frames or microframes between two polls of an interrupt endpoint, at least 1; 0 for others. */
-  readonly interval: number;
-}
-
-/** How an URB ended. */
-export interface UrbResult {
-  /** 0, or a negative errno of Linux: -32 stall, -75 babble. */
-  readonly status: number;
-  /** Bytes that went through. */
-  readonly actualLength: number;
-  /** What came in, `actualLength` bytes; empty for OUT. */
-  readonly data: Uint8Array<ArrayBuffer>;
-}
+import type { Urb, UrbResult } from "./urb.ts";
 
 interface Pending {
   readonly urb: Urb;

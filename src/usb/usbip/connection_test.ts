@@ -9,7 +9,8 @@ import {
   Script,
 } from "../../../tests/support/usb_script.ts";
 import { type ErrorCode, isCoded } from "../../errors.ts";
-import { type Urb, UsbIpConnection } from "./connection.ts";
+import { UsbIpConnection } from "./connection.ts";
+import type { Urb } from "./urb.ts";
 
 const irqIn = {
   endpoint: 1,

@@ -8,7 +8,8 @@ import { onAbort } from "../../block/abortable.ts";
 import { struct, u16, u8 } from "../../bytes/struct.ts";
 import { UsbError } from "../errors.ts";
 import type { UsbControlSetup } from "../shape.ts";
-import type { UrbResult, UsbIpConnection } from "./connection.ts";
+import type { UsbIpConnection } from "./connection.ts";
+import type { UrbResult } from "./urb.ts";
 
 /** Standard requests (USB 2.0, table 9-4). */
 export const CLEAR_FEATURE = 1;

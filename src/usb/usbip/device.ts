@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ParsedConfiguration, ParsedEndpoint } from "../descriptors.ts";
+import type { ParsedConfiguration } from "../descriptors.ts";
 import { UsbError } from "../errors.ts";
 import type {
   UsbControlSetup,
@@ -33,6 +33,7 @@ import {
 } from "./options.ts";
 import { type ByteStream, closeStream } from "./stream.ts";
 import { type Pipe, statusOf, transferIn, transferOut } from "./transfer.ts";
+import { intervalOf } from "./urb.ts";
 
 export type { UsbIpDeviceOptions, UsbIpTransferOptions } from "./options.ts";
 
@@ -344,16 +345,6 @@ function unplugged(): UsbError {
     "usb.disconnected",
     "Cannot open the USB device again: its connection is over; it appears anew when it is plugged in",
   );
-}
-
-/** What Linux hands a host controller: an exponent above full speed, frames below. */
-function intervalOf(
-  { type, interval }: ParsedEndpoint,
-  speed: number,
-): number {
-  if (type === "bulk") return 0;
-  if (speed < USB_SPEED_HIGH) return Math.max(interval, 1);
-  return 1 << Math.min(Math.max(interval, 1), 16) - 1;
 }
 
 /** Gives a thrown error as a rejection. */

@@ -13,7 +13,8 @@ import type {
   UsbTransferStatus,
 } from "../shape.ts";
 import type { UsbIpTransferOptions } from "./options.ts";
-import type { Urb, UrbResult, UsbIpConnection } from "./connection.ts";
+import type { UsbIpConnection } from "./connection.ts";
+import type { Urb, UrbResult } from "./urb.ts";
 
 /** An endpoint, with what its URBs need. */
 export interface Pipe {
