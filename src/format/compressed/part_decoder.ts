@@ -11,7 +11,7 @@ import { openPieceDecoder, type PieceDecoder } from "../../wasm/pieces.ts";
 import type { Part } from "./parts.ts";
 
 /** One read of the image takes so many bytes. */
-const LEAST_READ = 64 << 10;
+const LEAST_READ = 32 << 10;
 const MOST_READ = 1 << 20;
 /** Bytes that one run of a decoder makes, 128 KiB more at most. */
 const MOST_ROOM = 1 << 20;
@@ -85,11 +85,11 @@ export class PartDecoder {
     if (part.contentSize !== undefined) {
       // as if it were compressed evenly, and a little more
       const share = (target - this.position) / part.contentSize;
-      const wanted = share * part.size * 1.1;
+      const wanted = share * part.size;
       size = Math.min(MOST_READ, Math.max(LEAST_READ, Math.ceil(wanted)));
     }
     // no crumbs for a read of their own
-    if (left < size * 1.25) size = left;
+    if (left < size + LEAST_READ) size = left;
     const offset = part.offset + this.#read;
     this.#input = await readExactly(this.#image, offset, size, { signal });
     this.#read += size;

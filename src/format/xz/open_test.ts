@@ -193,17 +193,11 @@ test("openXz() gives timers a turn while it decodes", async () => {
   const reader = await openXz(openMemory(packed), {
     maxCachedBytes: 256 << 20,
   });
-  let last = performance.now(), longest = 0, turns = 0;
-  const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
-    turns++;
-  }, 1);
-  await reader.read(0, new Uint8Array(1));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await reader.read(content.length - 1, new Uint8Array(1));
   clearInterval(timer);
-  assert.ok(turns > 0, "no timer ran");
-  // 10 ms by themselves; other programs may take the processor
-  assert.ok(longest < 500, `${longest} ms without a turn`);
+  assert.ok(turns > 1, `${turns} turns`);
   await reader.close();
 });
 
