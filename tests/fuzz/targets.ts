@@ -2,8 +2,10 @@ import { casyncTarget } from "./casync.ts";
 import { compressedTarget } from "./compressed.ts";
 import { erofsTarget } from "./erofs.ts";
 import { ext4Target } from "./ext4.ts";
+import { fatTarget } from "./fat.ts";
 import { formatsTarget } from "./formats.ts";
 import { httpTarget } from "./http.ts";
+import { isoTarget } from "./iso.ts";
 import { squashfsTarget } from "./squashfs.ts";
 import { storeMapTarget } from "./store_map.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -14,8 +16,10 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   compressed: compressedTarget,
   erofs: erofsTarget,
   ext4: ext4Target,
+  fat: fatTarget,
   formats: formatsTarget,
   http: httpTarget,
+  iso: isoTarget,
   squashfs: squashfsTarget,
   "store-map": storeMapTarget,
 };
