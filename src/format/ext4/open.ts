@@ -1,6 +1,6 @@
 import { withCache } from "../../block/cache.ts";
-import { clampRead } from "../../block/range.ts";
-import { checkCount } from "../../block/range.ts";
+import { withCoalescing } from "../../block/coalesce.ts";
+import { checkCount, clampRead } from "../../block/range.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { decodeName } from "../../bytes/text.ts";
@@ -59,9 +59,9 @@ export interface Ext4FileSystem extends FileSystem {
 
 /** Bytes of the first read: the superblock and the descriptors of 1,024 groups, 128 GiB mostly. */
 const HEAD_BYTES = 65536;
-/** Bytes of directories and maps that are read together, and of inodes: 256 of them mostly. */
-const METADATA_PAGE = 16384;
-const INODE_PAGE = 65536;
+/** Bytes of directories and maps that are read together, and of inodes: 1,024 of them mostly. */
+const METADATA_PAGE = 32768;
+const INODE_PAGE = 262144;
 /** Blocks of extents that are kept: at most 340 extents each in blocks of 4096 bytes. */
 const EXTENT_BLOCKS = 256;
 
@@ -140,15 +140,17 @@ async function openImage(
   const superblock = parseSuperblock(bytes, data, crc);
   const { blockSize } = superblock;
   const maxBytes = metadataBytes / 2;
+  // who looks up many names at once wants many of the same blocks
+  const shared = withCoalescing(data);
   return {
     superblock,
     crc,
     data,
-    metadata: withCache(data, {
+    metadata: withCache(shared, {
       pageSize: Math.max(METADATA_PAGE, blockSize),
       maxBytes,
     }),
-    inodes: withCache(data, { pageSize: INODE_PAGE, maxBytes }),
+    inodes: withCache(shared, { pageSize: INODE_PAGE, maxBytes }),
     extents: new Recent(EXTENT_BLOCKS * 4096 / blockSize),
     tables: new Map(),
   };

@@ -30,7 +30,7 @@ for (const { name, path: image, bytes } of WITH_MANIFEST) {
   });
 
   test(`openExt4() finds in ${name} each name by itself, and no other`, async () => {
-    const files = await openExt4(openMemory(bytes), { metadataBytes: 1 << 18 });
+    const files = await openExt4(openMemory(bytes), { metadataBytes: 1 << 20 });
     for (const { path } of readManifest(image)) {
       assert.ok(await files.source.inode((await files.lstat(path)).number));
       assert.equal(await files.find(`${path.slice(0, -1)}~`), undefined);
