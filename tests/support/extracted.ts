@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

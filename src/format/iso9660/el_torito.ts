@@ -27,7 +27,7 @@ export interface ElToritoEntry {
   readonly offset: number;
   /**
    * Bytes. Of an image for EFI, whose size the catalogue need not say and cannot when it is 32 MiB or
-   * more, all up to the end of the volume: what is in it knows its own size.
+   * more, all up to the end of the image: what is in it knows its own size.
    */
   readonly size: number;
   /** The catalogue says the size. */
@@ -94,7 +94,7 @@ export async function readElTorito(
   options: ElToritoOptions = {},
 ): Promise<readonly ElToritoEntry[] | undefined> {
   const session = (options.sessionSector ?? 0) * SECTOR_SIZE;
-  const { bootCatalog, volume } = await readDescriptors(
+  const { bootCatalog } = await readDescriptors(
     image,
     session,
     options,
@@ -123,7 +123,6 @@ export async function readElTorito(
       { position: bootCatalog },
     );
   }
-  const end = Math.min(image.size, Math.max(volume.size, bootCatalog));
   const entries: ElToritoEntry[] = [];
   const add = (platform: number, at: number) => {
     const entry = BootEntry.read(bytes, at);
@@ -140,10 +139,10 @@ export async function readElTorito(
     const kind = PLATFORMS[platform] ?? "unknown";
     const media = entry.media & 0xf;
     const floppy = FLOPPIES[media];
-    // UEFI: "if 0 or 1, the image goes up to the end of the CD"
+    // UEFI: 0 and 1 mean up to the end of the medium; partitions behind the volume belong to it
     const open = kind === "efi" && entry.sectors <= 1;
     const size = floppy ||
-      (open ? end - offset : entry.sectors * VIRTUAL_SECTOR);
+      (open ? image.size - offset : entry.sectors * VIRTUAL_SECTOR);
     if (offset + size > image.size && !floppy) {
       throw isoError(
         "iso.truncated",
