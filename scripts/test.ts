@@ -136,6 +136,7 @@ const PACKAGES = [
   "cpio",
   "curl",
   "device-tree-compiler",
+  "dosfstools",
   "fastboot",
   "fdisk",
   "file",
@@ -146,6 +147,7 @@ const PACKAGES = [
   "lld-19",
   "lz4",
   "mkbootimg",
+  "mtools",
   "python3",
   "qemu-system-arm",
   "qemu-system-x86",
@@ -153,6 +155,7 @@ const PACKAGES = [
   "squashfs-tools-ng",
   "unzip",
   "usbip",
+  "xorriso",
   "xz-utils",
   "zstd",
 ];
