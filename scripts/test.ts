@@ -130,6 +130,7 @@ function plans({ only, filters }: Options): Plan[] {
 const PACKAGES = [
   "abootimg",
   "android-sdk-libsparse-utils",
+  "bzip2",
   "apache2-bin",
   "casync",
   "clang-19",

@@ -36,7 +36,8 @@ export interface ZstdReader extends CompressedReader {
  * - Anything else, such as what `zstd` makes of a pipe, and `pzstd`: all of it is decoded once
  *   before it opens, into `options.store`; without a store at most 256 MiB, in memory.
  *
- * Check sums of frames are verified where there are any; those in a seek table are not.
+ * Check sums of frames are verified where there are any; those in a seek table are not. The table has
+ * none of its own: damaged sizes in it show where the frames are read that they belong to.
  *
  * Memory: as {@linkcode openXz}; windows of up to 128 MiB are taken.
  *
