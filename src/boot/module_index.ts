@@ -75,7 +75,12 @@ export async function openModuleIndex(
 ): Promise<ModuleIndex> {
   const folder = await findFolder(files, release, options);
   const read = (name: string) => readFile(files, `${folder}/${name}`, options);
-  const dependencies = await readLines(read, "modules.dep", (values) => values);
+  // all at once: from a server, each look takes a while
+  const [dependencies, builtin, soft] = await Promise.all([
+    readLines(read, "modules.dep", (values) => values),
+    readLines(read, "modules.builtin", (_, key) => [key]),
+    textOf(read, "modules.softdep"),
+  ]);
   if (dependencies === undefined) {
     throw new FormatError(
       "module.no-index",
@@ -91,14 +96,14 @@ export async function openModuleIndex(
     const name = moduleNameOf(file);
     modules.set(name, { name, file, needs: words(line.slice(colon + 1)) });
   }
-  const builtin = await readLines(read, "modules.builtin", (_, key) => [key]) ??
-    [];
   return {
     release,
     folder,
     modules,
-    builtin: new Set(builtin.filter((line) => line !== "").map(moduleNameOf)),
-    soft: parseSoft(await textOf(read, "modules.softdep")),
+    builtin: new Set(
+      (builtin ?? []).filter((line) => line !== "").map(moduleNameOf),
+    ),
+    soft: parseSoft(soft),
     aliases: once(async () => {
       const lines = await readLines(
         read,

@@ -12,7 +12,7 @@ import { gunzip, xzDecode, zstdDecode } from "../wasm/codecs.ts";
 import type { KernelModule } from "./modules.ts";
 
 const MAX_MODULE_SIZE = 64 << 20;
-const AT_ONCE = 8;
+const AT_ONCE = 16;
 
 /** What {@linkcode readModules} may be told. */
 export interface ReadModulesOptions extends ReadOptions {
@@ -35,7 +35,7 @@ export interface ModuleFile {
 }
 
 /**
- * Reads modules and unpacks them (gzip, xz, zstd). Signatures stay. Up to 8 are read at once.
+ * Reads modules and unpacks them (gzip, xz, zstd). Signatures stay. Up to 16 are read at once.
  *
  * @returns The modules in the order given.
  * @throws {FormatError} `module.damaged`, `module.too-large`, and what the file system throws

@@ -15,10 +15,10 @@ const PAGE_SIZE = 32 << 10;
 const MAX_PAGED_READ = 128 << 10;
 /** Read along rather than asked for apart: on a slow line, what 50 ms are worth. */
 const MERGE_GAP = 128 << 10;
-const MERGE_BYTES = 8 << 20;
+const MERGE_BYTES = 4 << 20;
 /** What is fetched ahead of a stream: 50 ms at 100 MB/s. */
 const AHEAD_MIN = 64 << 10;
-const AHEAD_MAX = 4 << 20;
+const AHEAD_MAX = 8 << 20;
 const AHEAD_STREAMS = 4;
 
 /** Bounds of {@linkcode withHttpAccess}. */
