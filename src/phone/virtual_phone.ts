@@ -98,7 +98,7 @@ export interface VirtualPhoneOptions {
 }
 
 /** Where it is plugged in. */
-export const PHONE_BUSID = "1-1";
+const PHONE_BUSID = "1-1";
 const REPLUG_MS = 1000;
 
 /** Give it connections, and let it run. */
