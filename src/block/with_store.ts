@@ -28,7 +28,7 @@ export interface StoreReport {
  * Whole extents are fetched, extents side by side by one read, those apart at the same time. Extents
  * that are on their way already are waited for, not fetched twice. A read that fails or is cancelled
  * leaves nothing. A store that cannot be used is done without; what it lost is fetched again. When
- * the source says `read.changed`, what the store has of it is given up.
+ * the source says `read.changed` or `http.changed`, what the store has of it is given up.
  *
  * Name, size, identity and block size are those of `reader`. Memory: a read takes as much again for
  * what has to be fetched, 16 MiB at most.
@@ -219,7 +219,9 @@ class Stored implements StoredReader {
     try {
       await fillExactly(reader, offset, into, options);
     } catch (error) {
-      if (isCoded(error, "read.changed")) await this.#content?.drop();
+      if (isCoded(error, "read.changed", "http.changed")) {
+        await this.#content?.drop();
+      }
       throw error;
     }
     this.report.fetched += into.length;

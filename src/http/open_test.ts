@@ -8,6 +8,8 @@ import {
   until,
   withServer,
 } from "../../tests/support/http_world.ts";
+import { memoryStore } from "../block/memory_store.ts";
+import { withStore } from "../block/with_store.ts";
 import { HTTP_HEAD_SIZE, openHttp } from "./open.ts";
 import type { HttpEvent } from "./options.ts";
 
@@ -290,4 +292,20 @@ test("openHttp() checks what it is given", async () => {
   ) {
     await assert.rejects(openHttp("http://a/", options), RangeError);
   }
+});
+
+test("a store gives up what it kept of a file that changed", async () => {
+  await withServer({}, async (server) => {
+    const store = memoryStore();
+    const reader = await openHttp(server.url(), QUICK);
+    const stored = await withStore(reader, store);
+    await assertReads(stored, 100_000, 1000);
+    server.settings.etag = '"v2"';
+    const read = stored.read(200_000, new Uint8Array(10));
+    await failsWith("http.changed", read);
+    await stored.close();
+    const content = await store.open(reader);
+    assert.ok(!content.has(100_000, 1000));
+    await content.close();
+  });
 });
