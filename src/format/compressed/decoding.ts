@@ -9,12 +9,15 @@ import type { PartDecoder } from "./part_decoder.ts";
 
 /** Content that is kept, dropped and handed out together; every part begins with a new page. */
 export const PAGE_SIZE = 128 << 10;
-/** Decoders at a time, with up to 65 MiB of dictionary each for what `xz -9` made. */
+/** Decoders at work at a time; those who come later wait for their turn. */
+const MAX_BUSY = 4;
+/** Decoders that are kept at least, with up to 65 MiB of dictionary each for what `xz -9` made. */
 const MIN_RUNS = 4;
 /**
- * More are kept as long as their parts have no more bytes together: no dictionary needs to be larger
- * than its part. With 4 for parts of 16 MiB, a kernel and its modules cost a third more.
+ * More are kept at rest as long as their parts have no more bytes together. With 4 for parts of 16 MiB,
+ * a kernel and its modules cost a third more.
  */
+const MAX_RUNS = 12;
 const RUNS_BYTES = 128 << 20;
 const NOTHING = new Uint8Array(0);
 
@@ -44,7 +47,8 @@ interface Waiter extends PageAddress {
 /**
  * Decodes pages. A page that was decoded lately comes from memory. Others wait for the decoder that is
  * nearest before them in their part, so what is read in sequence is decoded once; a new one is started
- * where there is none. Few decoders are open, 4 or more for small parts; those that rest make room.
+ * where there is none. At most 4 are started to work at the same time and 12 are open; those that rest
+ * make room.
  *
  * Equal pages are decoded once. When the last one who waits for a decoder leaves, its read below is
  * cancelled, and the decoder rests where it is. A decoder that failed fails those who wait for it, and
@@ -109,6 +113,9 @@ export class Decoding {
       if (nearest === undefined || run.given > nearest.given) nearest = run;
     }
     if (nearest === undefined) {
+      if (this.#runs.filter(({ busy }) => busy).length >= MAX_BUSY) {
+        return false;
+      }
       if (this.#isFull(waiter.part)) {
         const resting = this.#runs.findIndex((run) => !run.busy);
         if (resting < 0) return false;
@@ -127,6 +134,7 @@ export class Decoding {
 
   #isFull(part: number): boolean {
     if (this.#runs.length < MIN_RUNS) return false;
+    if (this.#runs.length >= MAX_RUNS) return true;
     let bytes = this.#source.size(part);
     for (const run of this.#runs) bytes += this.#source.size(run.part);
     return bytes > RUNS_BYTES;
