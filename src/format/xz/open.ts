@@ -29,12 +29,12 @@ export interface XzReader extends CompressedReader {
  * than 64 KiB, up to 3 for each stream before the last. Zeros behind the last stream are taken for padding
  * when there is a multiple of 4 of them.
  *
- * A block of up to half of `maxCachedBytes` is read and decoded whole, and its check verified, before a
- * byte of it is given. Larger ones, and those without a check, are decoded as far as is wanted: a read
- * behind the last one goes on from there, one before it comes from memory or starts the block anew.
- * With a store the larger ones are kept in it and decoded once; a wrong check is then told by the read
- * of their last bytes. Memory: `maxCachedBytes`, for each of at most 4 decoders a block of up to half
- * of that, and the dictionary: up to 64 MiB for `xz -9`.
+ * A block of up to 4 MiB is read and decoded whole, and its check verified, before a byte of it is
+ * given. Larger ones, and those without a check, are decoded as far as is wanted, and a wrong check is
+ * told by the read of their last bytes: a read behind the last one goes on from there, one before it
+ * comes from memory or starts the block anew. With a store, blocks of more than half of
+ * `maxCachedBytes` are kept in it and decoded once. Memory: `maxCachedBytes`, and the dictionaries of at
+ * most 12 decoders: 1 to 8 MiB each as a rule, 64 MiB for `xz -9`, of which 4 are kept then.
  *
  * @param image The file; `withReadAhead` around it makes sense where reads are slow.
  * @throws {FormatError} `xz.bad-magic`, `xz.truncated`, `xz.damaged`, `xz.checksum-mismatch`,
