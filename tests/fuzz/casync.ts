@@ -49,8 +49,8 @@ function readSeeds(): Seed[] {
 }
 
 /**
- * An index that is opened and read, its store having one chunk from the input: that is the
- * size of the index, the index, and that chunk.
+ * An index that is opened and read from its store, in which one chunk is damaged. An input is the size
+ * of the index, the index, and that chunk.
  */
 export const casyncTarget: FuzzTarget = {
   makeInput(run) {

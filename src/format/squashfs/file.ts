@@ -191,8 +191,8 @@ export class SquashfsFile implements BlockReader {
     what: string,
     options?: ReadOptions,
   ): Promise<Uint8Array> {
-    const { reader, decoded } = this.#image;
-    const stored = await readExactly(reader, block.start, block.size, options);
+    const { shared, decoded } = this.#image;
+    const stored = await readExactly(shared, block.start, block.size, options);
     // Another read may have decoded it while this one waited.
     return decoded.get(keyOf(block), 1) ??
       await decodeBlock(this.#image, what, block, stored, (bytes) => {

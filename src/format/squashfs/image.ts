@@ -36,6 +36,8 @@ export interface SquashfsInode extends Inode {
 export interface SquashfsImage {
   readonly superblock: Superblock;
   readonly reader: BlockReader;
+  /** The same bytes; who wants what is on its way waits for it: metadata, fragments. */
+  readonly shared: BlockReader;
   readonly codec: BlockCodec;
   readonly metadata: MetadataReader;
   readonly inodes: MetadataTable;

@@ -1,3 +1,4 @@
+import { withCoalescing } from "../../block/coalesce.ts";
 import { DecodedCache } from "../../block/decoded_cache.ts";
 import { checkCount } from "../../block/range.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
@@ -84,11 +85,13 @@ export async function openSquashfs(
   const superblock = await readSuperblock(image, options);
   const { inodeTable, directoryTable, directoryEnd } = superblock;
   const codec = new BlockCodec(superblock.compression, options.pool);
+  const shared = withCoalescing(image);
   const parts: SquashfsImage = {
     superblock,
     reader: image,
+    shared,
     codec,
-    metadata: new MetadataReader(image, codec, metadataBytes),
+    metadata: new MetadataReader(shared, codec, metadataBytes),
     inodes: { name: "inodes", start: inodeTable, end: directoryTable },
     directories: {
       name: "directories",

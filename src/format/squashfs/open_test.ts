@@ -104,6 +104,26 @@ test("openSquashfs() fetches neighbouring blocks at once, and no more than is wa
   assert.deepEqual(recorded.report.ranges.map(({ length }) => length), [100]);
 });
 
+test("openSquashfs() fetches once what many want at the same time", async () => {
+  const source = new ControlledSource(oneSquashfs("gzip").bytes);
+  const files = await openSquashfs(source);
+  const paths = ["/text", "/small", "/block", "/folder/few", "/mixed"];
+  const before = source.requests;
+  const sizes = await Promise.all(
+    paths.map(async (path) => (await files.stat(path)).size),
+  );
+  assert.ok(source.requests - before <= 1);
+  // a fragment, which files share
+  const read = source.requests;
+  const reader = await files.open("/small");
+  await Promise.all(
+    [0, 10, 20].map((offset) =>
+      reader.read(offset, new Uint8Array(sizes[1]! - 20))
+    ),
+  );
+  assert.equal(source.requests - read, 1);
+});
+
 test("openSquashfs() tells what unsquashfs -s tells", async () => {
   const { superblock, features } = (await open("xz")).source;
   assert.equal(superblock.compression, "xz");
