@@ -152,7 +152,14 @@ class Queue {
     start: number,
     end: number,
   ): Promise<void> {
-    const [only] = group;
+    const [only, ...others] = group;
+    if (only !== undefined && others.length === 0) {
+      // As if it had come directly: its buffer is the reader's below until that has ended it.
+      only.forget();
+      const { into, signal, resolve, reject } = only;
+      fillExactly(this.#reader, start, into, { signal }).then(resolve, reject);
+      return;
+    }
     const controller = new AbortController();
     const present = new Set(group);
     for (const member of group) {
@@ -161,9 +168,7 @@ class Queue {
         if (present.size === 0) controller.abort(reason);
       };
     }
-    // Who cannot leave lends his buffer: nobody else touches it until the read has ended.
-    const alone = group.length === 1 && only!.signal === undefined;
-    const bytes = alone ? only!.into : new Uint8Array(end - start);
+    const bytes = new Uint8Array(end - start);
     try {
       const { signal } = controller;
       await fillExactly(this.#reader, start, bytes, { signal });
@@ -175,7 +180,7 @@ class Queue {
       return;
     }
     for (const { offset, end, into, forget, resolve } of present) {
-      if (!alone) into.set(bytes.subarray(offset - start, end - start));
+      into.set(bytes.subarray(offset - start, end - start));
       forget();
       resolve();
     }
