@@ -16,8 +16,8 @@ export interface TarArchive {
    */
   entries(options?: ReadOptions): AsyncIterable<TarEntry>;
   /**
-   * Opens the content of an entry: a direct range of the archive. Reads nothing but for a hard link,
-   * whose target is looked for from the start.
+   * Opens the content of an entry: a direct range of the archive. Reads nothing but for a hard link
+   * whose target was not listed yet: it is looked for from the start.
    *
    * @throws {FormatError} `tar.not-a-file`, `tar.unsupported-feature` for sparse files and what
    * belongs to other volumes, `tar.bad-name`; of a hard link `tar.not-found` and what listing throws
@@ -44,10 +44,17 @@ export async function openTar(
     throw tarError(image, "tar.truncated", "it is empty", { size: 0 });
   }
   for await (const _ of walkTar(image, options)) break;
+  /** The first entry of each name, as far as they were listed. */
+  const listed = new Map<string, TarEntry>();
   return {
     name: image.name,
-    entries: (options?: ReadOptions) => walkTar(image, options),
-    open: (entry, options) => openEntry(image, entry, options ?? {}, MAX_HOPS),
+    async *entries(options?: ReadOptions) {
+      for await (const entry of walkTar(image, options)) {
+        if (!listed.has(entry.name)) listed.set(entry.name, entry);
+        yield entry;
+      }
+    },
+    open: (entry, options) => openEntry(image, entry, options ?? {}, listed),
   };
 }
 
@@ -85,7 +92,7 @@ export async function openTarEntry(
     );
   }
   const entry = await find(image, wanted, Infinity, options);
-  return await openEntry(image, entry, options, MAX_HOPS);
+  return await openEntry(image, entry, options, new Map());
 }
 
 /** The first entry named `wanted` whose headers begin before byte `before`. */
@@ -115,7 +122,8 @@ async function openEntry(
   image: BlockReader,
   entry: TarEntry,
   options: ReadOptions,
-  hops: number,
+  listed: ReadonlyMap<string, TarEntry>,
+  hops = MAX_HOPS,
 ): Promise<BlockReader> {
   const { name, type, offset, size, problem } = entry;
   const quoted = JSON.stringify(name);
@@ -131,8 +139,11 @@ async function openEntry(
     const [target, wrong] = cleanName(entry.linkName ?? "");
     if (wrong === undefined) {
       const { headerOffset } = entry;
-      const found = await find(image, target, headerOffset, options);
-      return await openEntry(image, found, options, hops - 1);
+      const known = listed.get(target);
+      const found = known !== undefined && known.headerOffset < headerOffset
+        ? known
+        : await find(image, target, headerOffset, options);
+      return await openEntry(image, found, options, listed, hops - 1);
     }
   }
   if (type !== "file") {
