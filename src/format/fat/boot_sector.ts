@@ -78,8 +78,9 @@ export interface FatVolume {
   readonly tableStart: number;
   /** Byte of cluster 2. */
   readonly dataStart: number;
-  /** Of FAT12 and FAT16: byte and size of the root directory. */
+  /** Of FAT12 and FAT16: byte of the root directory. */
   readonly rootStart: number;
+  /** Of FAT12 and FAT16: its bytes; else 0. */
   readonly rootSize: number;
   /** Of FAT32: first cluster of the root directory; else 0. */
   readonly rootCluster: number;

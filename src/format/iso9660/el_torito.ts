@@ -18,6 +18,7 @@ export type BootPlatform = "x86" | "powerpc" | "mac" | "efi" | "unknown";
 
 /** One image that firmware may boot. */
 export interface ElToritoEntry {
+  /** Firmware that it is for. */
   readonly platform: BootPlatform;
   /** The catalogue says that it can be booted. */
   readonly bootable: boolean;

@@ -22,7 +22,9 @@ export interface IsoImage extends RecordContext {
   readonly data: BlockReader;
   /** The same bytes, in cached pages: directories and what belongs to them. */
   readonly metadata: CachedReader;
+  /** What the image says of itself. */
   readonly volume: IsoVolume;
+  /** Where names and attributes come from. */
   readonly names: IsoNames;
   /** With Rock Ridge: bytes to pass over in the system use area of every record. */
   readonly skip: number;

@@ -7,6 +7,7 @@ import {
   fileSystemConformance,
   type ManifestEntry,
 } from "../../../tests/conformance/file_system.ts";
+import { checkFailingSource } from "../../../tests/support/failing_source.ts";
 import {
   packedImage,
   packedImages,
@@ -227,6 +228,23 @@ test("readElTorito() gives the boot images", async () => {
   const plain = openMemory(packedImage("iso", "plain.iso").bytes);
   assert.equal(await readElTorito(plain), undefined);
 });
+
+for (
+  const [name, path] of [
+    ["xorriso.iso", "/types/foreign"],
+    ["rock-ridge.iso", "/deep/1/2/3/4/5/6/bottom"],
+    ["plain.iso", "/sizes/4096"],
+  ] as const
+) {
+  test(`openIso9660() of ${name} keeps nothing of reads that fail or are left`, async () => {
+    const { bytes } = packedImage("iso", name);
+    await checkFailingSource(
+      bytes,
+      (image, signal) => openIso9660(image, { signal }),
+      path,
+    );
+  });
+}
 
 blockReaderConformance("openIso9660() file", async (content) => {
   const { bytes } = packedImage("iso", "plain.iso");

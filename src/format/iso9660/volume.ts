@@ -87,12 +87,17 @@ export interface IsoVolume {
   readonly label: string;
   /** System that may use the system area. */
   readonly systemId: string;
+  /** Name of the set that the volume is one of. */
   readonly volumeSetId: string;
+  /** Who published it. */
   readonly publisher: string;
+  /** Who or what made it: the program, mostly. */
   readonly preparer: string;
+  /** What it is for. */
   readonly application: string;
   /** Seconds since 1970-01-01 UTC; absent when not set. */
   readonly createdAt?: number;
+  /** As {@linkcode IsoVolume.createdAt}, of the last change. */
   readonly modifiedAt?: number;
   /** Bytes of a logical block, which addresses count: 512, 1024 or 2048. */
   readonly blockSize: number;
@@ -110,7 +115,9 @@ export interface IsoTree {
 
 /** The descriptors of an image, checked. */
 export interface IsoDescriptors {
+  /** What the primary one says of the image. */
   readonly volume: IsoVolume;
+  /** The tree of the primary one, which holds Rock Ridge. */
   readonly primary: IsoTree;
   /** Of the tree with names in UCS-2, where there is one. */
   readonly joliet?: IsoTree;
