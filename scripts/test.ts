@@ -129,6 +129,7 @@ function plans({ only, filters }: Options): Plan[] {
 /** Debian packages with the programs that judge ours. */
 const PACKAGES = [
   "abootimg",
+  "chromium",
   "android-sdk-libsparse-utils",
   "bzip2",
   "apache2-bin",

@@ -15,6 +15,7 @@ import type {
   StoredContent,
   StoreKey,
 } from "../../block/store.ts";
+import { withoutCredentials } from "../../block/store_name.ts";
 import { ReadError } from "../../errors.ts";
 import type { DiskStoreEntry, EntryHost } from "./disk_store_entry.ts";
 import { openEntry } from "./disk_store_open.ts";
@@ -129,7 +130,7 @@ class FolderStore implements DiskStore, EntryHost {
     for (;;) {
       let opening = this.#open.get(hash);
       if (opening === undefined) {
-        const name = publicName(key.name);
+        const name = withoutCredentials(key.name);
         opening = this.#openShared(hash, { ...key, name, sha256 });
         this.#open.set(hash, opening);
       }
@@ -147,6 +148,10 @@ class FolderStore implements DiskStore, EntryHost {
       }
       if (shared.users < 0 || entry.dropped) {
         if (this.#open.get(hash) === opening) this.#open.delete(hash);
+        if (shared.users === 0) {
+          shared.users = -1;
+          await entry.close();
+        }
         continue;
       }
       shared.users++;
@@ -315,13 +320,6 @@ class DiskContent implements StoredContent {
   close(): Promise<void> {
     return this.#closing ??= this.#leave();
   }
-}
-
-/** A link without what may be secret in it: user, password, query. */
-function publicName(name: string): string {
-  return name
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1")
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^?#]*)[?#].*$/is, "$1");
 }
 
 function reason(error: unknown): string {

@@ -1,0 +1,330 @@
+/**
+ * Keeps content in a browser's IndexedDB, for pages and workers alike. Why not in its file system
+ * stands in docs/FORMATS.md.
+ *
+ * @module
+ */
+
+import type { ReadOptions } from "../../block/reader.ts";
+import { checkCount } from "../../block/range.ts";
+import type {
+  ContentStore,
+  StoredContent,
+  StoreKey,
+} from "../../block/store.ts";
+import { ReadError } from "../../errors.ts";
+import { type Content, ContentDatabase } from "./indexeddb_store_database.ts";
+import { IndexedDbEntry } from "./indexeddb_store_entry.ts";
+
+/** Bounds of {@linkcode indexedDbStore}. */
+export interface IndexedDbStoreOptions {
+  /** Name of the database, of this origin; `fastboop-downloads` when absent. */
+  readonly name?: string | undefined;
+  /** Most bytes of content; half of what the browser allows the origin when absent. */
+  readonly maxBytes?: number | undefined;
+  /** Is told, once for each reason, why nothing more is kept: `store.unusable`, `store.no-room`. */
+  readonly onWarning?: ((error: ReadError) => void) | undefined;
+}
+
+/** What is kept of one content. */
+export interface BrowserEntry {
+  readonly name: string;
+  /** Bytes of the content, when known. */
+  readonly size: number | undefined;
+  /** Bytes that are kept. */
+  readonly kept: number;
+  /** Milliseconds since 1970. */
+  readonly usedAt: number;
+}
+
+/** A store in a browser, and what can be done with all of it. */
+export interface IndexedDbStore extends ContentStore {
+  /** All that is kept, used last first. */
+  list(): Promise<BrowserEntry[]>;
+  /**
+   * Removes entries, used longest ago first, until all take at most `maxBytes`; those that are open,
+   * in any page, stay.
+   *
+   * @returns Bytes that are left.
+   */
+  prune(maxBytes: number): Promise<number>;
+  /**
+   * Asks the browser not to remove what is kept when it wants room. It may ask the user, so call it
+   * when he has done something.
+   *
+   * @returns Whether it promised.
+   */
+  persist(): Promise<boolean>;
+  /** Closes the database. What is open cannot be read or kept any more. */
+  close(): Promise<void>;
+}
+
+const NAME = "fastboop-downloads";
+/** Room that is given away before the database is looked at again. */
+const GRANT_BYTES = 16 << 20;
+/** How long a lack of room is believed. */
+const FULL_MS = 1000;
+const DEFAULT_BYTES = 4 * 2 ** 30;
+
+/**
+ * Keeps content in a database of this origin, bounded by bytes.
+ *
+ * Nothing is touched before the first entry is opened. Several pages may use it at the same time;
+ * what one keeps, others see when they open the entry. When the browser has no room, or has none for
+ * this origin as in some private windows, what is kept can be read, and nothing more is kept.
+ *
+ * Memory: 9 bytes for each 64 KiB of content that is open.
+ *
+ * @throws {RangeError} when `maxBytes` is no number of bytes. Opening an entry: {@linkcode ReadError}
+ * `store.unusable`.
+ */
+export function indexedDbStore(
+  options: IndexedDbStoreOptions = {},
+): IndexedDbStore {
+  if (options.maxBytes !== undefined) checkCount("maxBytes", options.maxBytes);
+  return new DatabaseStore(options);
+}
+
+class DatabaseStore implements IndexedDbStore {
+  readonly #database: ContentDatabase;
+  readonly #maxBytes: number | undefined;
+  readonly #warn: (error: ReadError) => void;
+  readonly #warned = new Set<string>();
+  readonly #open = new Map<string, Promise<Shared>>();
+  #granted = 0;
+  #fullUntil = -Infinity;
+  #looking: Promise<void> | undefined;
+
+  constructor({ name = NAME, maxBytes, onWarning }: IndexedDbStoreOptions) {
+    this.#database = new ContentDatabase(name);
+    this.#maxBytes = maxBytes;
+    this.#warn = onWarning ?? (() => {});
+  }
+
+  async open(
+    key: StoreKey,
+    { signal }: ReadOptions = {},
+  ): Promise<StoredContent> {
+    signal?.throwIfAborted();
+    for (;;) {
+      let opening = this.#open.get(key.identity);
+      if (opening === undefined) {
+        opening = this.#openShared(key);
+        this.#open.set(key.identity, opening);
+      }
+      const forget = () => {
+        if (this.#open.get(key.identity) === opening) {
+          this.#open.delete(key.identity);
+        }
+      };
+      let shared: Shared;
+      try {
+        shared = await opening;
+      } catch (error) {
+        forget();
+        throw error;
+      }
+      const { entry } = shared;
+      if (key.size !== undefined && entry.size !== key.size) {
+        if (entry.size === undefined) await entry.finish(key.size);
+        else await entry.drop();
+      }
+      if (shared.users < 0 || entry.dropped) {
+        forget();
+        if (shared.users === 0) {
+          shared.users = -1;
+          await entry.close();
+        }
+        continue;
+      }
+      shared.users++;
+      const content = new BrowserContent(entry, async () => {
+        if (--shared.users > 0) return;
+        shared.users = -1;
+        forget();
+        await entry.close();
+      });
+      if (signal?.aborted) {
+        await content.close();
+        throw signal.reason;
+      }
+      return content;
+    }
+  }
+
+  async list(): Promise<BrowserEntry[]> {
+    const contents = await this.#database.contents();
+    return contents.map(({ name, size, bytes, usedAt }) => ({
+      name,
+      size,
+      kept: bytes,
+      usedAt,
+    })).reverse();
+  }
+
+  async prune(maxBytes: number): Promise<number> {
+    const contents = await this.#database.contents();
+    let left = sumOf(contents);
+    for (const content of contents) {
+      if (left <= maxBytes) break;
+      if (await this.#database.removeUnused(content)) left -= content.bytes;
+    }
+    return left;
+  }
+
+  async persist(): Promise<boolean> {
+    // pages have it, workers have not
+    const storage: StorageManager & { persist?(): Promise<boolean> } =
+      navigator.storage;
+    return await storage?.persist?.() ?? false;
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  /** Asks for room. */
+  async reserve(bytes: number): Promise<boolean> {
+    if (this.#granted < bytes) {
+      if (performance.now() < this.#fullUntil) return false;
+      await (this.#looking ??= this.#look(bytes).finally(() =>
+        this.#looking = undefined
+      ));
+    }
+    if (this.#granted < bytes) return false;
+    this.#granted -= bytes;
+    return true;
+  }
+
+  /** The browser has no room: `true` when something could be removed. */
+  async makeSpace(bytes: number): Promise<boolean> {
+    const before = sumOf(await this.#database.contents());
+    const wanted = Math.max(bytes, GRANT_BYTES);
+    return await this.prune(Math.max(0, before - wanted)) < before;
+  }
+
+  /** An entry takes nothing more. */
+  failed(error: unknown): void {
+    this.#tell(
+      new ReadError(
+        "store.unusable",
+        `Cannot keep more downloads in the browser: ${
+          reason(error)
+        }; going on without, what is missing is fetched again next time`,
+        { cause: error },
+      ),
+    );
+  }
+
+  async #openShared(key: StoreKey): Promise<Shared> {
+    try {
+      const entry = await IndexedDbEntry.open(this.#database, key, this);
+      return { entry, users: 0 };
+    } catch (cause) {
+      const error = new ReadError(
+        "store.unusable",
+        `Cannot keep "${key.name}" in the browser: ${
+          reason(cause)
+        }; a private window may not allow it`,
+        { facts: { name: key.name }, cause },
+      );
+      this.#tell(error);
+      throw error;
+    }
+  }
+
+  async #look(bytes: number): Promise<void> {
+    const limit = await this.#limit();
+    const wanted = Math.max(bytes, Math.min(GRANT_BYTES, limit / 16));
+    const left = await this.prune(Math.max(0, limit - wanted));
+    this.#granted = Math.min(limit - left, Math.max(bytes, GRANT_BYTES));
+    if (this.#granted >= bytes) return;
+    this.#fullUntil = performance.now() + FULL_MS;
+    this.#tell(
+      new ReadError(
+        "store.no-room",
+        `Cannot keep more downloads in the browser: found ${left} bytes in use, expected at most ${limit}; remove what is kept of this page in the browser's settings`,
+        { facts: { bytes: left, maxBytes: limit } },
+      ),
+    );
+  }
+
+  async #limit(): Promise<number> {
+    if (this.#maxBytes !== undefined) return this.#maxBytes;
+    const { quota } = await navigator.storage?.estimate?.() ?? {};
+    return quota === undefined ? DEFAULT_BYTES : quota / 2;
+  }
+
+  #tell(error: ReadError): void {
+    if (this.#warned.has(error.code)) return;
+    this.#warned.add(error.code);
+    this.#warn(error);
+  }
+}
+
+/** An entry and how many have it open; -1 when it is being closed. */
+interface Shared {
+  readonly entry: IndexedDbEntry;
+  users: number;
+}
+
+class BrowserContent implements StoredContent {
+  readonly extentSize: number;
+  readonly #entry: IndexedDbEntry;
+  readonly #leave: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(entry: IndexedDbEntry, leave: () => Promise<void>) {
+    this.#entry = entry;
+    this.#leave = leave;
+    this.extentSize = entry.extentSize;
+  }
+
+  get size(): number | undefined {
+    return this.#entry.size;
+  }
+
+  has(offset: number, size: number): boolean {
+    return this.#closing === undefined && this.#entry.has(offset, size);
+  }
+
+  async read(
+    offset: number,
+    into: Uint8Array,
+    { signal }: ReadOptions = {},
+  ): Promise<boolean> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) return false;
+    return await this.#entry.read(offset, into, signal);
+  }
+
+  async write(
+    offset: number,
+    bytes: Uint8Array,
+    { signal }: ReadOptions = {},
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) return;
+    await this.#entry.write(offset, bytes);
+  }
+
+  async finish(size: number): Promise<void> {
+    if (this.#closing === undefined) await this.#entry.finish(size);
+  }
+
+  async drop(): Promise<void> {
+    await this.#entry.drop();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#leave();
+  }
+}
+
+function sumOf(contents: readonly Content[]): number {
+  return contents.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : "failed";
+}
