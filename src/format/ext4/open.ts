@@ -23,6 +23,7 @@ import { EXT4_ROOT_INO, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from "./layout.ts";
 import { replayJournal } from "./replay.ts";
 import { parseSuperblock, type Superblock } from "./superblock.ts";
 
+export type { Ext4Feature } from "./features.ts";
 export { isExt4, type Superblock } from "./superblock.ts";
 
 /** Bounds of {@linkcode openExt4}, beside the signal of opening. */

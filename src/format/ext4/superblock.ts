@@ -32,10 +32,13 @@ export interface Superblock {
   readonly blockCount: number;
   /** Block of the superblock: 1 with blocks of 1024 bytes, mostly, else 0. */
   readonly firstDataBlock: number;
+  /** Blocks of each group but the last. */
   readonly blocksPerGroup: number;
+  /** Groups of blocks, each with a table of inodes. */
   readonly groupCount: number;
   /** Inodes are numbered from 1 to this. */
   readonly inodeCount: number;
+  /** Inodes of each group. */
   readonly inodesPerGroup: number;
   /** Bytes: 128 to the block size. */
   readonly inodeSize: number;
@@ -59,6 +62,7 @@ export interface Superblock {
   readonly journalInode: number;
   /** Lower-case, with dashes. */
   readonly uuid: string;
+  /** The same, 16 bytes. */
   readonly uuidBytes: Uint8Array;
   /** Volume name, at most 16 bytes; often empty. */
   readonly label: string;
