@@ -138,6 +138,7 @@ const PACKAGES = [
   "cpio",
   "curl",
   "device-tree-compiler",
+  "e2fsprogs",
   "dosfstools",
   "fastboot",
   "fdisk",
