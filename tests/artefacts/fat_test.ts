@@ -74,6 +74,43 @@ for (const name of IMAGES) {
   });
 }
 
+for (const name of IMAGES) {
+  fixtureTest(
+    name,
+    "has the files and clusters that fsck.vfat counts",
+    async (path) => {
+      const { stdout } = spawnSync("fsck.vfat", ["-n", path], {
+        encoding: "utf8",
+      });
+      const [, names, used, all] = stdout.match(
+        /: (\d+) files, (\d+)\/(\d+) clusters/,
+      )!;
+      const file = await openFile(path);
+      try {
+        const files = await openFat(file);
+        const { clusterSize, clusterCount, rootCluster } = files.source.volume;
+        let paths = 0;
+        let clusters = 0;
+        let folders = 0;
+        for await (const { inode } of files.walk("/")) {
+          if (inode.number !== files.source.rootNumber) paths++;
+          if (inode.type === "directory") folders++;
+          else clusters += Math.ceil(inode.size / clusterSize);
+        }
+        // it counts the label, which is an entry of the root, as a file
+      assert.equal(paths + 1, Number(names));
+        assert.equal(clusterCount, Number(all));
+        // a folder has one cluster at least, and the root of FAT32 is one
+        if (rootCluster === 0) folders--;
+        assert.ok(clusters + folders <= Number(used), `${clusters + folders}`);
+        assert.ok(clusters + folders * 64 > Number(used));
+      } finally {
+        await file.close();
+      }
+    },
+  );
+}
+
 fixtureTest("odd.fat32", "finds names whatever their case", async (path) => {
   const file = await openFile(path);
   try {
