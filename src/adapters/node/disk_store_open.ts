@@ -100,7 +100,10 @@ async function openExisting(
         : undefined;
       const entry = new DiskStoreEntry(path, map, data, header, use, host);
       if (map.writable) map.touch();
-      else entry.stop();
+      else {
+        entry.stop();
+        host.failed(new Error("it can only be read"));
+      }
       entry.look();
       return entry;
     }
