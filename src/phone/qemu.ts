@@ -23,6 +23,11 @@ const MACHINES: Readonly<Record<PhoneMachine, readonly string[]>> = {
   x86_64: ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max"],
 };
 
+const PACKAGES: Readonly<Record<PhoneMachine, string>> = {
+  aarch64: "qemu-system-arm",
+  x86_64: "qemu-system-x86",
+};
+
 /**
  * What the emulated bootloader puts before the command line of the boot image.
  *
@@ -32,6 +37,17 @@ const MACHINES: Readonly<Record<PhoneMachine, readonly string[]>> = {
  */
 export const BOOTLOADER_WORDS =
   `${AGENT_RDINIT} nokaslr mitigations=off panic=-1`;
+
+/** Programs that a machine needs, and the packages of Debian that they are in. */
+export function machinePrograms(
+  machine: PhoneMachine,
+): readonly (readonly [program: string, debianPackage: string])[] {
+  return [
+    [MACHINES[machine][0]!, PACKAGES[machine]],
+    ["timeout", "coreutils"],
+    ["setpriv", "util-linux"],
+  ];
+}
 
 /** Program and arguments. Its standard input and output are the guest's serial console. */
 export function qemuCommand(options: QemuOptions): string[] {

@@ -89,6 +89,44 @@ test(
   },
 );
 
+test(
+  "fastboop try says which program is missing",
+  guest.options,
+  async () => {
+    const env = { PATH: "/nonexistent" };
+    const { code, errors } = await runCli(["try", guest.path], env);
+    assert.equal(code, 1);
+    assert.equal(
+      errors,
+      'fastboop: Cannot start the virtual phone: "qemu-system-aarch64" is not installed; on Debian install qemu-system-arm\n',
+    );
+    const phone = new CliProcess(["phone", "x86_64"], (argv) => [
+      ...["env", "PATH=/nonexistent"],
+      ...argv,
+    ]);
+    try {
+      await phone.said(/"qemu-system-x86_64" is not installed/);
+      await phone.until("its addresses", () => phone.text.includes("tcp:"));
+    } finally {
+      await phone.stop();
+    }
+  },
+);
+
+test(
+  "fastboop try ends when its machine cannot be started",
+  guest.options,
+  async () => {
+    const env = { TMPDIR: "/nonexistent" };
+    const { code, errors } = await runCli(["try", guest.path], env);
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^fastboop: Cannot start the virtual phone: no folder can be made in "\/nonexistent"/m,
+    );
+  },
+);
+
 for (const signals of [["SIGINT", "SIGINT"], ["SIGKILL"]] as const) {
   test(
     `fastboop try takes its machine along when it ends by ${

@@ -7,7 +7,9 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { abortable } from "../../block/abortable.ts";
 import { ReadError } from "../../errors.ts";
+import { PHONE_MODELS } from "../../phone/models.ts";
 import type { PhoneEvent } from "../../phone/virtual_phone.ts";
+import { checkMachine } from "../node/qemu.ts";
 import { startPhone } from "../node/virtual_phone.ts";
 import { replaceFile } from "../node/write_file.ts";
 import type { PhoneCommand } from "./command.ts";
@@ -36,6 +38,9 @@ export async function runPhone(
     told = told.then(work).catch((error) => over.abort(error));
   };
   let machineCode: number | null | undefined;
+  const { machine } = PHONE_MODELS[command.model ?? "arm64"];
+  // its bootloader is there all the same
+  await checkMachine(machine).catch(({ message }) => output.warn(message));
   const screen = openConsole(command, output);
   const phone = await startPhone({
     ...command,

@@ -10,6 +10,7 @@ import type { FileSystem } from "../../fs/filesystem.ts";
 import { PhoneConsole } from "../../phone/console.ts";
 import { PHONE_MODELS } from "../../phone/models.ts";
 import { openUsb } from "../node/usb.ts";
+import { checkMachine } from "../node/qemu.ts";
 import { type RunningPhone, startPhone } from "../node/virtual_phone.ts";
 import {
   bootPlan,
@@ -78,7 +79,8 @@ async function tryImage(
   let phone: RunningPhone | undefined;
   try {
     const model = await modelFor(command.profile, files, interrupt);
-    const { product } = PHONE_MODELS[model];
+    const { product, machine } = PHONE_MODELS[model];
+    await checkMachine(machine);
     const profiles = await chosenProfiles(product, output, interrupt);
     const plan = await bootPlan(command, interrupt);
     phone = await startPhone({
@@ -87,6 +89,8 @@ async function tryImage(
       timeoutMs: command.timeoutMs + GRACE_MS,
       onConsole: (text) => watch.push(text),
     });
+    // a machine that could not be started, where no phone would come back
+    phone.done.catch(stop);
     const { usb, portOf } = await openUsb(phone.usbIpUrl);
     const events = runBoot(
       {

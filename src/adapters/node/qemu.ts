@@ -5,9 +5,9 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import process from "node:process";
 import { struct, u32be } from "../../bytes/struct.ts";
 import {
@@ -16,7 +16,11 @@ import {
   type PhoneMachine,
 } from "../../phone/agent.ts";
 import { PhoneConsole } from "../../phone/console.ts";
-import { BOOTLOADER_WORDS, qemuCommand } from "../../phone/qemu.ts";
+import {
+  BOOTLOADER_WORDS,
+  machinePrograms,
+  qemuCommand,
+} from "../../phone/qemu.ts";
 import { ByteSource, type ByteStream } from "../../usb/usbip/stream.ts";
 import { listenTcp, type TcpListener } from "./tcp.ts";
 
@@ -81,10 +85,11 @@ export interface Machine {
  * Needs QEMU for the machine, `timeout` of coreutils and `setpriv` of util-linux, which end it also
  * where this process is killed.
  *
- * @throws {Error} when QEMU cannot be started
+ * @throws {Error} when a program is missing, or there is no place for its files
  */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
-  const folder = await mkdtemp(join(tmpdir(), "fastboop-phone-"));
+  await checkMachine(options.machine);
+  const folder = await makeFolder();
   let listener: TcpListener | undefined;
   try {
     listener = await listenTcp();
@@ -94,6 +99,41 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     await rm(folder, { recursive: true });
     throw error;
   }
+}
+
+/**
+ * Looks whether all is installed that a machine needs.
+ *
+ * @throws {Error} when something is missing; the message says what, and which package brings it
+ */
+export async function checkMachine(machine: PhoneMachine): Promise<void> {
+  for (const [program, debianPackage] of machinePrograms(machine)) {
+    if (await isOnPath(program)) continue;
+    throw new Error(
+      `Cannot start the virtual phone: "${program}" is not installed; on Debian install ${debianPackage}`,
+    );
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), "fastboop-phone-"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot start the virtual phone: no folder can be made in "${tmpdir()}": ${reason}; choose another place by TMPDIR`,
+      { cause },
+    );
+  }
+}
+
+async function isOnPath(program: string): Promise<boolean> {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const looks = folders.map((folder) =>
+    access(join(folder, program), constants.X_OK)
+  );
+  return (await Promise.allSettled(looks))
+    .some(({ status }) => status === "fulfilled");
 }
 
 async function launch(
