@@ -190,14 +190,14 @@ export const cases: readonly BenchCase[] = [
     pack: ["zstd", "-qc"],
     unpack: ["zstd", "-qdc"],
     open: openZstd,
-  }, 0.35),
+  }, 0.3),
   sequential({
     name: "lz4",
     packages: ["lz4"],
     pack: ["lz4", "-qc"],
     unpack: ["lz4", "-dc"],
     open: openLz4,
-  }, 0.35),
+  }, 0.3),
   sequential({
     name: "bz2",
     packages: ["bzip2"],

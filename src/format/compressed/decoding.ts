@@ -37,6 +37,10 @@ export interface DecodingSource {
   size(part: number): number;
   /** Whether nothing of a part is given before all of it has proved to be right. */
   whole(part: number): boolean;
+  /** Told of every page; `start` is its first byte, counted from the start of the content. */
+  decoded?(start: number, bytes: Uint8Array): void;
+  /** Told of a part that was given in pages and proved to be damaged. */
+  damaged?(): void;
 }
 
 interface Waiter extends PageAddress {
@@ -156,7 +160,14 @@ export class Decoding {
   }
 
   #keep(run: Run, at: number, bytes: Uint8Array): void {
-    this.#cache.set(this.#source.start(run.part) + at, bytes);
+    const start = this.#source.start(run.part) + at;
+    this.#cache.set(start, bytes);
+    this.#source.decoded?.(start, bytes);
+  }
+
+  /** Has a page kept that came from elsewhere. */
+  put({ part, at }: PageAddress, bytes: Uint8Array): void {
+    this.#cache.set(this.#source.start(part) + at, bytes);
   }
 
   #forget(run: Run): void {
@@ -167,6 +178,7 @@ export class Decoding {
       // empty: takes no room, and answers nobody
       this.#cache.set(start + at, NOTHING);
     }
+    if (run.given > 0) this.#source.damaged?.();
     this.#dispatch();
   }
 }

@@ -33,6 +33,8 @@ export class PartDecoder {
   #input: Uint8Array;
   /** Bytes of the part that were read. */
   #read = 0;
+  /** The read after that, on its way while this one is decoded. */
+  #next: { readonly size: number; bytes: Promise<Uint8Array> } | undefined;
   #afterGiven: boolean;
 
   constructor(image: BlockReader, part: Part, pool: CodecPool | undefined) {
@@ -47,6 +49,7 @@ export class PartDecoder {
    * The next bytes of the content; none at its end, and maybe before.
    *
    * @param target Byte of the content that is wanted at least: reads are made as large as that takes.
+   * `Infinity` when all of it will be: then the next read begins before this one is decoded.
    * @throws {FormatError} as the codec does, named by part and place
    */
   async next(target: number, signal?: AbortSignal): Promise<Uint8Array> {
@@ -90,9 +93,24 @@ export class PartDecoder {
     }
     // no crumbs for a read of their own
     if (left < size + LEAST_READ) size = left;
-    const offset = part.offset + this.#read;
-    this.#input = await readExactly(this.#image, offset, size, { signal });
-    this.#read += size;
+    const next = this.#next ?? this.#begin(size, signal);
+    this.#next = undefined;
+    this.#input = await next.bytes;
+    this.#read += next.size;
+    if (target < Infinity || this.#read === part.size) return;
+    const rest = part.size - this.#read;
+    this.#next = this.#begin(
+      rest < MOST_READ + LEAST_READ ? rest : MOST_READ,
+      signal,
+    );
+  }
+
+  #begin(size: number, signal: AbortSignal | undefined) {
+    const offset = this.part.offset + this.#read;
+    const bytes = readExactly(this.#image, offset, size, { signal });
+    // whoever waits for it is told; nobody may any more
+    bytes.catch(() => {});
+    return { size, bytes };
   }
 
   /** The codec has seen the end: everything else must be at its end too. */

@@ -19,6 +19,7 @@ export class PartTable {
   #count = 0;
   #size = 0;
   #largest = 0;
+  #added = 0;
 
   /**
    * @param merged Parts that lie side by side become one as long as that holds no more bytes of content
@@ -31,6 +32,7 @@ export class PartTable {
   /** Adds a part behind the others: its bytes in the image, and bytes of content. */
   add(offset: number, size: number, contentSize: number): void {
     if (contentSize === 0) return;
+    this.#added++;
     if (this.#merge(offset, size, contentSize)) return;
     const at = this.#count * FIELDS;
     if (at === this.#numbers.length) {
@@ -61,6 +63,11 @@ export class PartTable {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Parts with content that were added, merged or not. */
+  get added(): number {
+    return this.#added;
   }
 
   /** Bytes of content in all. */

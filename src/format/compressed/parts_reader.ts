@@ -11,6 +11,7 @@ import type {
 } from "../../block/reader.ts";
 import { FormatError, ReadError } from "../../errors.ts";
 import { Decoding, PAGE_SIZE, type PageAddress } from "./decoding.ts";
+import { KeptPages } from "./kept_pages.ts";
 import { PartDecoder } from "./part_decoder.ts";
 import type { Part, PartCoding, PartTable } from "./parts.ts";
 import {
@@ -36,6 +37,8 @@ export interface Parts {
   readonly table: PartTable;
   /** Bytes of content that a stored byte can become at most, in this format. */
   readonly maxRatio: number;
+  /** Decoding takes so long that what has left memory is better kept in a store. */
+  readonly slow?: boolean;
   /** How each part is decoded. */
   coding(part: number): PartCoding;
 }
@@ -48,7 +51,8 @@ const RATIO_SLACK = 1 << 18;
  *
  * A part of up to 4 MiB is decoded whole and verified before a byte of it is given. A larger one is
  * decoded as far as is wanted, and damage that only its check sum shows is told at its end; one that is
- * larger than half of the memory allowed is kept in the store when there is one, and decoded once.
+ * larger than half of the memory allowed is kept in the store when there is one, and decoded once. Of
+ * formats that are slow, all that was decoded is kept there.
  *
  * @throws {FormatError} `<format>.damaged`: a part claims more than it can hold
  */
@@ -57,6 +61,7 @@ export function openParts(
   parts: Parts,
   options: DecodeOptions,
 ): CompressedReader {
+  cachedBytes(options); // the caller's mistakes first
   checkSizes(image, parts);
   return new PartsReader(image, parts, options);
 }
@@ -94,6 +99,7 @@ class PartsReader implements CompressedReader {
   readonly #table: PartTable;
   readonly #decoding: Decoding;
   readonly #spooled: SpooledParts | undefined;
+  readonly #kept: KeptPages | undefined;
   readonly #wholeBytes: number;
   #closed = false;
 
@@ -117,7 +123,14 @@ class PartsReader implements CompressedReader {
       size: table.storedSize(index),
       contentSize: table.end(index) - table.start(index),
     });
+    if (options.store !== undefined && parts.slow === true) {
+      const { name, size } = this;
+      const identity = `${this.identity}|pages`;
+      this.#kept = new KeptPages(options.store, { identity, name, size });
+    }
     this.#decoding = new Decoding({
+      decoded: (start, bytes) => this.#kept?.keep(start, bytes),
+      damaged: () => void this.#kept?.drop().catch(() => {}),
       open: (index) => new PartDecoder(image, part(index), options.pool),
       start: (index) => table.start(index),
       size: (index) => table.end(index) - table.start(index),
@@ -154,6 +167,7 @@ class PartsReader implements CompressedReader {
       this.#closed = true;
       this.#decoding.close(this.#closedError(0));
     }
+    await this.#kept?.close();
     await this.#spooled?.close();
   }
 
@@ -209,10 +223,27 @@ class PartsReader implements CompressedReader {
       };
       const kept = this.#decoding.kept(page);
       if (kept !== undefined) copy(kept);
-      else waits.push(this.#decoding.decode(page, signal).then(copy));
+      else waits.push(this.#page(page, signal).then(copy));
     }
     if (waits.length > 0) await settled(waits);
     return at - offset;
+  }
+
+  /** A page from the store, or decoded. */
+  async #page(
+    page: PageAddress,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    if (this.#kept !== undefined) {
+      const start = this.#table.start(page.part) + page.at;
+      const end = Math.min(this.#table.end(page.part), start + PAGE_SIZE);
+      const kept = await this.#kept.read(start, end - start, signal);
+      if (kept !== undefined) {
+        this.#decoding.put(page, kept);
+        return kept;
+      }
+    }
+    return await this.#decoding.decode(page, signal);
   }
 
   #closedError(offset: number): ReadError {

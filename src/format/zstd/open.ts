@@ -23,6 +23,8 @@ export interface ZstdReader extends CompressedReader {
   readonly format: "zstd";
   /** It has the seek table of the seekable format. */
   readonly seekable: boolean;
+  /** Frames with content, where that is known; several small ones are one part. */
+  readonly frames: number | undefined;
 }
 
 /**
@@ -68,7 +70,11 @@ export async function openZstd(
   if (table === undefined) {
     const spec = pieceSpecs.zstd(Number.MAX_SAFE_INTEGER);
     const reader = await openWhole(image, "zstd", spec, options);
-    return Object.assign(reader, { format: "zstd" as const, seekable: false });
+    return Object.assign(reader, {
+      format: "zstd" as const,
+      seekable: false,
+      frames: undefined,
+    });
   }
   const only = seekTable === undefined && table.count === 1;
   const reader = openParts(image, {
@@ -92,6 +98,7 @@ export async function openZstd(
   return Object.assign(reader, {
     format: "zstd" as const,
     seekable: seekTable !== undefined,
+    frames: table.added,
   });
 }
 

@@ -89,6 +89,10 @@ test("openZstd() with a seek table reads the frames it needs", async () => {
   assert.equal(image.report.requests, 2);
   assert.equal(reader.seekable, true);
   assert.equal(reader.parts, 12);
+  assert.equal(reader.frames, 12);
+  const small = await openZstd(openMemory(await madeSeekable(PATTERN, 7000)));
+  assert.equal(small.parts, 1);
+  assert.equal(small.frames, 11);
   image.reset();
   const at = (5 << 20) + 77;
   assertSame(
