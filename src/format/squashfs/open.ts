@@ -57,8 +57,8 @@ export interface SquashfsFileSystem extends FileSystem {
  *
  * Opening costs 3 reads: the superblock, the ids, the root's inode; the last two bring pages of 64 KiB
  * that are kept. Blocks of a file that are wanted together are fetched together, up to 1 MiB. Memory:
- * the two bounds, 128 KiB for each open file of more than 500 MB, and while a file is read 1 MiB as
- * stored and two blocks as decoded.
+ * the two bounds, for each open file 12 bytes a block and at most 400 KiB, and while a file is read
+ * 1 MiB as stored and two blocks as decoded.
  *
  * The format has no check sums but those of its codecs: of xz and gzip, none of lz4 and lzo, of zstd
  * none as mksquashfs writes it. Damage is found where it does not decode, and gives other bytes where
