@@ -30,9 +30,12 @@ import {
   unopenable,
   virtual,
 } from "../support/fault_scenarios.ts";
+import { SILENT } from "../support/fault_phone.ts";
 import { MADE_RELEASE } from "../support/made_kernel.ts";
 import { READ } from "../support/smoo_gadget.ts";
 
+/** For gadgets that never come, by the program's clock. */
+const NO_GADGET = { gadgetMs: 4000 };
 const BROKEN = {
   ...{ name: "broken", identity: "broken", blockSize: 512, size: 1 << 20 },
   read: () => Promise.reject(new Error("The disk is gone")),
@@ -116,7 +119,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     })
   ),
   "probing: nonsense": virtual(["getvar:product:instead*1=WHAT"]),
-  "probing: nothing for 30 s": virtual(["getvar:product:silent*1"]),
+  "probing: nothing for 30 s": virtual(["getvar:product:silent*1"], SILENT),
   "probing: several profiles fit, and nobody who can be asked": modelled({}, {
     profiles: [madeProfile(), { ...madeProfile(), id: "made-other" }],
   }),
@@ -141,11 +144,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     "download:announce*1=-512",
   ]),
   "download: nonsense": virtual(["download:instead*1=WHAT"]),
-  "download: nothing for 30 s": virtual(["download:silent*1"]),
+  "download: nothing for 30 s": virtual(["download:silent*1"], SILENT),
   "data: it is unplugged": virtual(["data:unplug*1=20000"]),
   "data: it halts its endpoint": virtual(["data:stall*1=out"]),
   "data: FAIL behind the data": virtual(["image:fail*1=bad check sum"]),
-  "data: nothing for 30 s behind the data": virtual(["image:silent*1"]),
+  "data: nothing for 30 s behind the data": virtual(["image:silent*1"], SILENT),
   "any command: INFO and TEXT before the answer": virtual(
     ["getvar", "download", "image", "boot"].map((at) =>
       `${at}:before=INFOwait,TEXTa`
@@ -175,11 +178,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return end;
   },
   "gadget: it does not come back in 180 s (`--gadget-wait`)": async () => {
-    const { usable: _, ...end } = await modelled({ afterBoot: "nothing" })();
+    const { usable: _, ...end } = await modelled(
+      { afterBoot: "nothing" },
+      NO_GADGET,
+    )();
     return end;
   },
   "gadget: another phone comes": async () => {
-    const { usable: _, ...end } = await modelled({ afterBoot: "stranger" })();
+    const { usable: _, ...end } = await modelled(
+      { afterBoot: "stranger" },
+      NO_GADGET,
+    )();
     return end;
   },
   "gadget: it is in its bootloader again": modelled({

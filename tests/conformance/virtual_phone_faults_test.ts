@@ -8,8 +8,10 @@ import { ODD_DESCRIPTORS } from "../../src/phone/odd_descriptors.ts";
 import { startBoot } from "../support/boot_world.ts";
 import {
   bootUntilServed,
+  BRIEF,
   FaultPhone,
   faultProfile,
+  SILENT,
 } from "../support/fault_phone.ts";
 import { quoted, readTable } from "../support/markdown_table.ts";
 import { READ } from "../support/smoo_gadget.ts";
@@ -27,7 +29,10 @@ async function expectEnd(
 ): Promise<void> {
   const phone = new FaultPhone([fault]);
   try {
-    const { codes, events } = await bootUntilServed(phone);
+    const { codes, events } = await bootUntilServed(phone, {
+      ...cell.includes("boot.no-phone") ? BRIEF : {},
+      ...cell.includes("fastboot.timeout") ? SILENT : {},
+    });
     assert.deepEqual(codes, cell === GOES_ON ? [] : quoted(cell));
     if (cell === GOES_ON) return;
     const last = events.at(-1)!;

@@ -24,10 +24,17 @@ import { streamPair } from "./usb_streams.ts";
 
 const PRODUCT = "made";
 const SERIAL = "0123";
-/** Of bootloaders that say nothing, in real time. */
-const SILENCE_MS = 150;
-/** Of the program's clock, which goes faster. */
-const WAIT_MS = 6000;
+/** For phones that are there, also on a machine that has a lot to do; the program's clock goes faster. */
+const PATIENT: Partial<BootOptions> = {
+  waitMs: 1_200_000,
+  gadgetMs: 1_200_000,
+};
+/** For phones that never come. */
+export const BRIEF: Partial<BootOptions> = { waitMs: 6000 };
+/** For bootloaders that say nothing; in real time. */
+export const SILENT: Partial<BootOptions> = {
+  bootloader: { timeoutMs: 150, settleMs: 150 },
+};
 
 /** The profile of the phone, which a variable has to confirm. */
 export function faultProfile(): DeviceProfile {
@@ -128,9 +135,7 @@ export async function bootUntilServed(
 ): Promise<BootEnd> {
   const boot = startBoot({ world }, {
     profiles: [faultProfile()],
-    waitMs: WAIT_MS,
-    gadgetMs: WAIT_MS,
-    bootloader: { timeoutMs: SILENCE_MS, settleMs: SILENCE_MS },
+    ...PATIENT,
     ...options,
   });
   await boot.seen("connected").then(() => boot.stop(), () => boot.done);

@@ -36,15 +36,6 @@ type Seen = BootEvent["type"];
 export type Scenario = () => Promise<Outcome>;
 
 const PROFILES = [faultProfile()];
-/** Short times of bootloaders, in real time, and of waiting, by the program's clock. */
-export const SHORT: Partial<BootOptions> = {
-  gadgetMs: 4000,
-  bootloader: {
-    ...{ timeoutMs: 100, settleMs: 100 },
-    ...{ openMs: 100, busyMs: 50, deniedMs: 50 },
-  },
-};
-
 /** What a program said and how it ended, or that it goes on. */
 export async function outcome(
   boot: Pick<Boot, "events" | "done">,
@@ -71,7 +62,7 @@ export async function outcome(
 
 /** Boots what is there to the end of the program. */
 export function ends(world: BootWorld, options: Partial<BootOptions> = {}) {
-  return outcome(startBoot({ world }, { ...SHORT, ...options }), false);
+  return outcome(startBoot({ world }, options), false);
 }
 
 /** A virtual phone with faults, until it is served or all is over; then the next boots it. */
@@ -131,7 +122,7 @@ export function serving(
   return async () => {
     const bus = new FakeWorld();
     const phone = new BootingPhone(bus, { serialNumber: "0123" });
-    const boot = startBoot(bus, { ...SHORT, ...options }, exports);
+    const boot = startBoot(bus, options, exports);
     await boot.seen("connected");
     await happens(phone, boot);
     if (until === "end") {
@@ -165,7 +156,7 @@ export function passedOver(
   return async () => {
     const bus = new FakeWorld();
     const phone = make(bus);
-    const boot = startBoot(bus, { ...SHORT, profiles: PROFILES });
+    const boot = startBoot(bus, { profiles: PROFILES });
     await boot.seen("passed-over");
     await boot.seen("waiting");
     const end = await outcome(boot, true);
@@ -182,7 +173,9 @@ export function unopenable(name: string, message: string): Scenario {
     const { open } = phone.bootloader;
     phone.bootloader.open = () =>
       Promise.reject(Object.assign(new Error(message), { name }));
-    const end = await ends(bus.world);
+    const end = await ends(bus.world, {
+      bootloader: { busyMs: 50, deniedMs: 50 },
+    });
     phone.bootloader.open = open;
     return { ...end, usable: await answers(phone) };
   };
@@ -223,7 +216,7 @@ export function running(bus: FakeWorld): BootingPhone {
 
 /** Serves it again. */
 export async function resumed(bus: FakeWorld): Promise<Outcome> {
-  const boot = startBoot(bus, { ...SHORT, resume: true });
+  const boot = startBoot(bus, { resume: true });
   await boot.seen("connected");
   const end = await outcome(boot, true);
   await boot.stop();
