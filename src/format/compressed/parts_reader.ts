@@ -99,6 +99,8 @@ class PartsReader implements CompressedReader {
   readonly #table: PartTable;
   readonly #decoding: Decoding;
   readonly #spooled: SpooledParts | undefined;
+  /** The store cannot be used: large parts are decoded again where they have to be. */
+  #noStore = false;
   readonly #kept: KeptPages | undefined;
   readonly #wholeBytes: number;
   #closed = false;
@@ -155,7 +157,7 @@ class PartsReader implements CompressedReader {
       const at = offset + done;
       const rest = into.subarray(done, count);
       const part = this.#table.indexOf(at);
-      done += this.#spooled !== undefined && this.#large(part)
+      done += this.#isSpooled(part)
         ? await this.#readSpooled(part, at, rest, signal)
         : await this.#readPages(at, rest, signal);
     }
@@ -204,7 +206,7 @@ class PartsReader implements CompressedReader {
     let at = offset;
     while (at < offset + into.length && pages.length < BATCH_PAGES) {
       if (at === table.end(part)) part++;
-      if (this.#spooled !== undefined && this.#large(part)) break;
+      if (this.#isSpooled(part)) break;
       const inPart = at - table.start(part);
       const page = { part, at: inPart - inPart % PAGE_SIZE };
       const end = Math.min(

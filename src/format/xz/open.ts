@@ -51,6 +51,7 @@ export async function openXz(
   const { table } = layout;
   const reader = openParts(image, {
     format: "xz",
+    slow: true,
     table,
     maxRatio: XZ_RATIO,
     coding(part) {

@@ -187,6 +187,41 @@ test("openXz() decodes a large block once when it has a store", async () => {
   await again.close();
 });
 
+test("openXz() decodes once what it has a store for, and gives up what proved to be damaged", async () => {
+  const content = Uint8Array.from({ length: 36 * MIB }, (_, i) => i >> 16);
+  const packed = await madeXz(content, 6 * MIB);
+  const image = withRecord(openMemory(packed));
+  const store = memoryStore();
+  // two blocks in memory, six in all
+  const options = { store, maxCachedBytes: 12 * MIB };
+  const reader = await openXz(image, options);
+  await readExactly(reader, 0, content.length);
+  image.reset();
+  const again = await readExactly(reader, 0, content.length);
+  assert.ok(again.every((byte, at) => byte === content[at]));
+  assert.equal(image.report.requests, 0);
+  await reader.close();
+
+  const next = await openXz(image, options);
+  image.reset();
+  await readExactly(next, 20 * MIB, MIB);
+  assert.equal(image.report.requests, 0);
+  await next.close();
+
+  // a wrong byte in the first block shows at its end: what was given of it does not stay
+  const wrong = packed.slice();
+  wrong[100]! ^= 1;
+  const other = withRecord(openMemory(wrong, { identity: "wrong" }));
+  const damaged = await openXz(other, options);
+  await damaged.read(0, new Uint8Array(MIB));
+  const last = damaged.read(6 * MIB - 1, new Uint8Array(1));
+  await rejectsWith(last, "xz.damaged");
+  other.reset();
+  await damaged.read(0, new Uint8Array(MIB));
+  assert.ok(other.report.requests > 0);
+  await damaged.close();
+});
+
 test("openXz() gives timers a turn while it decodes", async () => {
   const content = new Uint8Array(64 * MIB);
   const packed = await madeXz(content, content.length);
