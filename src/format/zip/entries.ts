@@ -1,4 +1,5 @@
 import type { Entry } from "@zip.js/zip.js/lib/zip-core-reader.js";
+import { decodeName } from "../../bytes/text.ts";
 import { cleanName } from "../tar/names.ts";
 
 /** How the content of an entry is stored: method 0 and 8 of APPNOTE.TXT, section 4.4.5. */
@@ -62,7 +63,7 @@ const METHODS: Readonly<Record<number, string>> = {
 
 /** One entry, with what is wrong with it alone. Nothing of `parsed` is kept: it is large. */
 export function makeEntry(parsed: Entry): ZipEntry {
-  const [name, badName] = cleanName(parsed.filename);
+  const [name, badName] = cleanName(nameOf(parsed));
   const { compressionMethod, rawBitFlag } = parsed as Parsed;
   const type = parsed.directory
     ? "directory"
@@ -93,6 +94,15 @@ export function makeEntry(parsed: Entry): ZipEntry {
       flags: rawBitFlag,
     },
   };
+}
+
+/**
+ * UTF-8 where the bytes are that, whatever the flags say; else what zip.js makes of them, by code page
+ * 437. It would take that for control characters as well.
+ */
+function nameOf({ filename, rawFilename }: Entry): string {
+  const name = decodeName(rawFilename);
+  return /[\udc80-\udcff]/u.test(name) ? filename : name;
 }
 
 /** The entries, those that have a name in common with another one refused. */
