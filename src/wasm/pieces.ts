@@ -72,6 +72,12 @@ function spec(
 /** Milliseconds of decoding between two turns of everything else on this thread. */
 const TURN_MS = 10;
 const MARGIN = 128 << 10;
+/**
+ * Input of one call of the core, which nothing can interrupt. bzip2 may take all of it before it gives
+ * anything, at 4 MB/s; of the others 128 KiB of output are the limit.
+ */
+const CALL_BYTES = 256 << 10;
+const BZIP2_CALL_BYTES = 48 << 10;
 
 /**
  * Opens a decoder on this thread. It gives everything else a turn every 10 ms, or is done sooner.
@@ -113,6 +119,7 @@ class InlineDecoder implements PieceDecoder {
       this.#spec,
     );
     const bytes = new Uint8Array(room + MARGIN);
+    const most = this.#spec.format === "bzip2" ? BZIP2_CALL_BYTES : CALL_BYTES;
     let size = 0, at = 0, last = performance.now();
     const take = (piece: Uint8Array) => {
       bytes.set(piece, size);
@@ -120,7 +127,7 @@ class InlineDecoder implements PieceDecoder {
     };
     do {
       // the end is told when all is used up: liblzma takes no more input after it
-      const rest = data.subarray(at);
+      const rest = data.subarray(at, at + most);
       at += decoder.step(rest, finish && rest.length === 0, take);
       if (this.#turns && performance.now() - last > TURN_MS) {
         await new Promise((resolve) => setTimeout(resolve));

@@ -9,7 +9,7 @@ import type {
   ClosableReader,
   ReadOptions,
 } from "../../block/reader.ts";
-import { FormatError, ReadError } from "../../errors.ts";
+import { FormatError, isCoded, ReadError } from "../../errors.ts";
 import { Decoding, PAGE_SIZE, type PageAddress } from "./decoding.ts";
 import { KeptPages } from "./kept_pages.ts";
 import { PartDecoder } from "./part_decoder.ts";
@@ -178,6 +178,11 @@ class PartsReader implements CompressedReader {
     return table.end(part) - table.start(part) > this.#wholeBytes;
   }
 
+  #isSpooled(part: number): boolean {
+    return this.#spooled !== undefined && !this.#noStore && this.#large(part);
+  }
+
+  /** Bytes read; none when the store has no room, and the part must be decoded without it. */
   async #readSpooled(
     part: number,
     offset: number,
@@ -186,12 +191,18 @@ class PartsReader implements CompressedReader {
   ): Promise<number> {
     const start = this.#table.start(part);
     const wanted = into.subarray(0, this.#table.end(part) - offset);
-    return await this.#spooled!.use(
-      part,
-      (reader: ClosableReader) =>
-        reader.read(offset - start, wanted, { signal }),
-      signal,
-    );
+    try {
+      return await this.#spooled!.use(
+        part,
+        (reader: ClosableReader) =>
+          reader.read(offset - start, wanted, { signal }),
+        signal,
+      );
+    } catch (error) {
+      if (!isCoded(error, "store.no-room")) throw error;
+      this.#noStore = true;
+      return 0;
+    }
   }
 
   /** Fills the start of `into`, pages at a time; gives the bytes. */
