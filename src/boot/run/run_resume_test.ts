@@ -141,3 +141,28 @@ test("runBoot() resumes a phone over USB/IP, whose list does not tell what it is
   await second.stop();
   assert.deepEqual(world.server.used, []);
 });
+
+test("runBoot() that resumes closes everything when it is cancelled, and ends when the phone is gone", async () => {
+  const bus = new FakeWorld();
+  const phone = running(bus, "0123");
+  const boot = startBoot(bus, { resume: true });
+  await boot.seen("resuming");
+  const reason = new Error("enough");
+  boot.cancel.abort(reason);
+  await assert.rejects(boot.done, (error) => error === reason);
+  const last = boot.events.at(-1)!;
+  assert.ok(last.type === "finished" && last.reason === "stopped");
+  assert.ok(last.phoneNeedsHost);
+  assert.ok(phone.closed);
+  assert.equal(bus.listening, false);
+
+  const device = phone.gadget.device!;
+  device.open = () => {
+    phone.unplug();
+    return Promise.reject(new Error("gone"));
+  };
+  const late = startBoot(bus, { resume: true, gadgetMs: 2000 });
+  await late.done;
+  const failed = await late.seen("failed");
+  assert.deepEqual([failed.code, failed.booted], ["boot.no-gadget", true]);
+});
