@@ -1,5 +1,6 @@
 import { casyncTarget } from "./casync.ts";
 import { compressedTarget } from "./compressed.ts";
+import { containersTarget } from "./containers.ts";
 import { erofsTarget } from "./erofs.ts";
 import { ext4Target } from "./ext4.ts";
 import { fatTarget } from "./fat.ts";
@@ -14,6 +15,7 @@ import type { FuzzTarget } from "./target.ts";
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   casync: casyncTarget,
   compressed: compressedTarget,
+  containers: containersTarget,
   erofs: erofsTarget,
   ext4: ext4Target,
   fat: fatTarget,
