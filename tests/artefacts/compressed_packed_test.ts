@@ -13,10 +13,11 @@ import { findFixture } from "../../scripts/fixtures/all.ts";
 import { PACKED } from "../../scripts/fixtures/compressed.ts";
 import { openFile } from "../../src/adapters/node/file.ts";
 import { webWorkers } from "../../src/adapters/web_worker.ts";
+import { openMemory } from "../../src/block/memory.ts";
 import { memoryStore } from "../../src/block/memory_store.ts";
 import { readExactly } from "../../src/block/read_exactly.ts";
 import type { BlockReader } from "../../src/block/reader.ts";
-import { isCoded } from "../../src/errors.ts";
+import { isCoded, ReadError } from "../../src/errors.ts";
 import { openBzip2 } from "../../src/format/bzip2/open.ts";
 import type {
   CompressedReader,
@@ -159,6 +160,30 @@ for (
     },
   );
 }
+
+const noXz = spawnSync("xz", ["--version"]).error !== undefined;
+test("openXz() does without a store that has no room for a large block", {
+  skip: noXz ? "missing: apt-get install xz-utils" : false,
+}, async () => {
+  const size = 300 * MIB + 1;
+  const { stdout } = spawnSync("sh", [
+    "-c",
+    `{ head -c ${size - 1} /dev/zero; printf x; } | xz -c0 -T1`,
+  ]);
+  const reader = await openXz(openMemory(new Uint8Array(stdout)), {
+    store: {
+      open: () =>
+        Promise.reject(new ReadError("store.unusable", "Cannot keep anything")),
+    },
+  });
+  assert.equal(reader.size, size);
+  const places = [0, 5 * MIB, 2 * MIB, 60 * MIB];
+  for (const at of places) {
+    const found = await readExactly(reader, at, 1000);
+    assert.ok(found.every((byte) => byte === 0));
+  }
+  await reader.close();
+});
 
 const createWorker = webWorkers();
 test("compressed files are decoded in workers, and this thread stays free", {
