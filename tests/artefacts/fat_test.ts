@@ -98,7 +98,7 @@ for (const name of IMAGES) {
           else clusters += Math.ceil(inode.size / clusterSize);
         }
         // it counts the label, which is an entry of the root, as a file
-      assert.equal(paths + 1, Number(names));
+        assert.equal(paths + 1, Number(names));
         assert.equal(clusterCount, Number(all));
         // a folder has one cluster at least, and the root of FAT32 is one
         if (rootCluster === 0) folders--;

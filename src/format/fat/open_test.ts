@@ -112,7 +112,7 @@ for (const { name, bytes } of IMAGES) {
     const starts = [0, 11, 24, 36, 64, 510, tableStart, root];
     const copy = bytes.slice();
     for (const start of starts) {
-      for (let bit = start * 8; bit < (start + 64) * 8; bit += 11) {
+      for (let bit = start * 8; bit < (start + 64) * 8; bit += 23) {
         flip(copy, bit);
         const result = await exercise(() => openFat(openMemory(copy)));
         flip(copy, bit);

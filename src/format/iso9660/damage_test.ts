@@ -15,8 +15,8 @@ import { type IsoOptions, openIso9660 } from "./open.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const use = (bytes: Bytes, options?: IsoOptions) =>
-  exercise(() => openIso9660(openMemory(bytes), options));
+const use = (bytes: Bytes, maxEntries?: number) =>
+  exercise(() => openIso9660(openMemory(bytes)), maxEntries);
 
 /** Every byte of content of an image, by path. */
 async function contents(
@@ -78,11 +78,11 @@ for (const { name, bytes } of packedImages("iso")) {
     const spots = await structures();
     let refused = 0;
     let opened = 0;
-    for (let i = 0; i < 700; i++) {
+    for (let i = 0; i < 200; i++) {
       const at = spots[(i * 7) % spots.length]! + (i * 13) % 120;
       const bit = Math.min(at, bytes.length - 1) * 8 + i % 8;
       flip(copy, bit);
-      const result = await use(copy);
+      const result = await use(copy, 40);
       flip(copy, bit);
       if (result.opened) opened++;
       if (result.codes.length > 0) refused++;
@@ -96,9 +96,9 @@ for (const { name, bytes } of packedImages("iso")) {
 
   test(`openIso9660() survives flipped bits in the descriptors of ${name}`, async () => {
     const copy = bytes.slice();
-    for (let bit = 32768 * 8; bit < (32768 + 200) * 8; bit += 3) {
+    for (let bit = 32768 * 8; bit < (32768 + 200) * 8; bit += 7) {
       flip(copy, bit);
-      await use(copy);
+      await use(copy, 6);
       await readElTorito(openMemory(copy)).catch((error) => {
         assert.ok(isCoded(error), String(error));
       });
