@@ -66,8 +66,8 @@ export interface IsoFileSystem extends FileSystem {
 
 /** Bytes of metadata kept together. The descriptors and, mostly, the root directory are one page. */
 const PAGE_SIZE = 32 << 10;
-/** Names that are kept, of all directories together, and inodes. */
-const KEPT_NAMES = 65536;
+/** Names that are kept, of all directories together: about 100 MiB when an image has as many. */
+const KEPT_NAMES = 1 << 18;
 
 /**
  * Opens an ISO 9660 image: names and attributes by Rock Ridge, else by Joliet, else plain ones.
