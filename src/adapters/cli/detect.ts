@@ -41,8 +41,6 @@ export async function runDetect(
   const { usb, portOf } = await openUsb(command.usb);
   const context = runContext(
     {
-      // nothing of it is looked at
-      image: { files: undefined as never, exports: [] },
       profiles,
       phones: { all: true },
       waitMs: command.waitMs ?? 0,

@@ -7,7 +7,7 @@
 import { type Sleep, sleep } from "../../serve/link.ts";
 import type { UsbDevice } from "../../usb/shape.ts";
 import type { BootEvent, PhoneData } from "./events.ts";
-import type { BootOptions, BootWorld } from "./options.ts";
+import type { BootOptions, BootWorld, FindOptions } from "./options.ts";
 
 type WithoutTime<E> = E extends unknown ? Omit<E, "ms"> : never;
 
@@ -15,8 +15,8 @@ type WithoutTime<E> = E extends unknown ? Omit<E, "ms"> : never;
 export type TimelessEvent = WithoutTime<BootEvent>;
 
 /** What all parts of one run share. */
-export interface RunContext {
-  readonly options: BootOptions;
+export interface RunContext<Options extends FindOptions = BootOptions> {
+  readonly options: Options;
   readonly usb: BootWorld["usb"];
   readonly portOf: (device: UsbDevice) => string | undefined;
   readonly now: () => number;
@@ -28,12 +28,12 @@ export interface RunContext {
 }
 
 /** Fills in what the world leaves out. */
-export function runContext(
-  options: BootOptions,
+export function runContext<Options extends FindOptions>(
+  options: Options,
   world: BootWorld,
   signal: AbortSignal,
   push: (event: BootEvent) => void,
-): RunContext {
+): RunContext<Options> {
   const now = world.now ?? (() => performance.now());
   const began = now();
   return {

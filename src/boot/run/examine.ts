@@ -15,7 +15,7 @@ import type { UsbDevice } from "../../usb/shape.ts";
 import type { RunContext } from "./context.ts";
 import { describePhone } from "./context.ts";
 import type { PhoneNames } from "./names.ts";
-import type { FoundPhone } from "./options.ts";
+import type { FindOptions, FoundPhone } from "./options.ts";
 
 /** A phone whose bootloader is connected. Who has it closes it. */
 export interface BootablePhone extends FoundPhone {
@@ -66,7 +66,7 @@ export function profilesOf(
  */
 export async function examine(
   device: UsbDevice,
-  context: RunContext,
+  context: RunContext<FindOptions>,
   names: PhoneNames,
   isThere: () => Promise<boolean>,
   mayBe: (device: UsbDevice) => boolean,
@@ -139,7 +139,7 @@ export async function examine(
 /** A phone that runs from an image already looks like its bootloader. */
 function judgeGadget(
   usbDevice: UsbDevice,
-  { emit, portOf, options }: RunContext,
+  { emit, portOf, options }: RunContext<FindOptions>,
   names: PhoneNames,
   mayBe: (device: UsbDevice) => boolean,
 ): Examined {

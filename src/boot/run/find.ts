@@ -24,6 +24,7 @@ import {
   type RunningPhone,
 } from "./examine.ts";
 import { PhoneNames } from "./names.ts";
+import type { FindOptions } from "./options.ts";
 
 /** A phone that is meant, and can be used. */
 export type UsablePhone = BootablePhone | RunningPhone;
@@ -47,7 +48,7 @@ export interface FoundPhones {
  * @throws {UsbError | FastbootError} as `examine()`, when the only phone cannot be used
  */
 export async function findPhones(
-  context: RunContext,
+  context: RunContext<FindOptions>,
   bus: BusWatch,
 ): Promise<FoundPhones> {
   const search = new Search(context, bus);
@@ -60,14 +61,14 @@ export async function findPhones(
 }
 
 class Search {
-  readonly #context: RunContext;
+  readonly #context: RunContext<FindOptions>;
   readonly #bus: BusWatch;
   readonly #names: PhoneNames;
   readonly #ready = new Map<UsbDevice, UsablePhone>();
   readonly #unusable = new Map<UsbDevice, unknown>();
   readonly #others = new Set<UsbDevice>();
 
-  constructor(context: RunContext, bus: BusWatch) {
+  constructor(context: RunContext<FindOptions>, bus: BusWatch) {
     this.#context = context;
     this.#bus = bus;
     this.#names = new PhoneNames(context);

@@ -55,14 +55,10 @@ export interface BootloaderOptions extends
   Pick<FastbootOptions, "timeoutMs">,
   Pick<CloseOptions, "settleMs"> {}
 
-/** What {@linkcode runBoot} is to do. */
-export interface BootOptions {
-  /** What is booted. */
-  readonly image: BootSource;
+/** Which phones are looked for, and how. */
+export interface FindOptions {
   /** Phones that may be booted; with only one, the boot image is made while the phone is waited for. */
   readonly profiles: readonly DeviceProfile[];
-  /** What goes into the boot image besides image and profile. */
-  readonly plan?: Omit<PlanOptions, "signal" | "onPart"> | undefined;
   /** Which phones. */
   readonly phones?: PhoneSelection | undefined;
   /**
@@ -76,10 +72,6 @@ export interface BootOptions {
   readonly waitMs?: number | undefined;
   /** About bootloaders. */
   readonly bootloader?: BootloaderOptions | undefined;
-  /** From the end of the bootloader to the gadget; 180,000 when absent, `Infinity` for ever. */
-  readonly gadgetMs?: number | undefined;
-  /** A phone that cannot be reached for so long is done with; never when absent. */
-  readonly goneMs?: number | undefined;
   /**
    * Asked when several phones are there and one was meant; gives the `phone` of some of them, or
    * nothing. When absent it is an error.
@@ -87,6 +79,18 @@ export interface BootOptions {
   readonly choosePhones?:
     | ((phones: readonly FoundPhone[]) => Promise<readonly string[]>)
     | undefined;
+}
+
+/** What {@linkcode runBoot} is to do. */
+export interface BootOptions extends FindOptions {
+  /** What is booted. */
+  readonly image: BootSource;
+  /** What goes into the boot image besides image and profile. */
+  readonly plan?: Omit<PlanOptions, "signal" | "onPart"> | undefined;
+  /** From the end of the bootloader to the gadget; 180,000 when absent, `Infinity` for ever. */
+  readonly gadgetMs?: number | undefined;
+  /** A phone that cannot be reached for so long is done with; never when absent. */
+  readonly goneMs?: number | undefined;
   /** Asked when a phone fits several profiles; gives the id of one, or nothing. When absent it is an error. */
   readonly chooseProfile?:
     | ((phone: FoundPhone) => Promise<string | undefined>)
