@@ -79,6 +79,7 @@ export class Decoding {
   /** Decodes a page. Must not be written to. */
   decode(page: PageAddress, signal?: AbortSignal): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
       let forget = () => {};
       const waiter: Waiter = {
         ...page,
