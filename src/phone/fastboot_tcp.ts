@@ -4,7 +4,11 @@
  * @module
  */
 
-import { ByteSource, type ByteStream } from "../usb/usbip/stream.ts";
+import {
+  ByteSource,
+  type ByteStream,
+  closeStream,
+} from "../usb/usbip/stream.ts";
 import type { FastbootDevice } from "./fastboot_device.ts";
 
 const HANDSHAKE = new TextEncoder().encode("FB01");
@@ -112,12 +116,4 @@ async function answer(
     }
   }
   return undefined;
-}
-
-function closeStream(stream: ByteStream): void {
-  try {
-    stream.close();
-  } catch {
-    // Was closed already.
-  }
 }
