@@ -170,17 +170,18 @@ function inlineParts(directory: Ext4Inode): Part[] {
   return parts;
 }
 
-/** Refuses a directory that is not whole blocks. */
+/** Refuses a directory that is not whole blocks, or larger than the image: it would take for ever. */
 function checkDirectorySize(
   image: Ext4Image,
   directory: Ext4Inode,
 ): void {
-  const { blockSize } = image.superblock;
-  if (directory.size % blockSize === 0) return;
+  const { blockSize, blockCount } = image.superblock;
+  const most = blockCount * blockSize;
+  if (directory.size % blockSize === 0 && directory.size <= most) return;
   throw damaged(
     image,
     `directory inode ${directory.number}`,
-    `it has ${directory.size} bytes, expected a multiple of ${blockSize}`,
+    `it has ${directory.size} bytes, expected a multiple of ${blockSize} of at most ${most}`,
     { inode: directory.number, size: directory.size },
   );
 }

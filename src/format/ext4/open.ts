@@ -76,7 +76,8 @@ const EXTENT_BLOCKS = 256;
  * says, without writing.
  *
  * Opening costs at most 3 reads; when the journal must be replayed, one more for each MiB of its log,
- * and about 6. Memory: `metadataBytes`, and then 4 MiB of the journal and 100 bytes for each block in it.
+ * and about 6. Memory: `metadataBytes`, and then 4 MiB of the journal and 100 bytes for each block in
+ * it; while a file in many pieces is read at most 32 MiB more.
  *
  * The content of files has no check sums in this format: damage there gives other bytes.
  *

@@ -11,6 +11,7 @@ import {
   SuperblockLayout,
 } from "./layout.ts";
 import { type Patch, withMovedBlocks } from "./overlay.ts";
+import type { Run } from "./runs.ts";
 import { superblockChecksum } from "./superblock.ts";
 
 /**
@@ -34,7 +35,7 @@ export async function replayJournal(
 
   const runs = await journal.findRuns(0, journal.end, options);
   const placeOf = (at: number): number => {
-    const run = runs.find(({ first, count }) => at < first + count);
+    const run = runs[lastAtOrBefore(runs, at)];
     if (run === undefined || run.start === 0) {
       throw journalError(
         data,
@@ -70,6 +71,18 @@ export async function replayJournal(
     bytes: emptiedSuperblock(journal, log.nextSequence),
   });
   return withMovedBlocks(data, { blockSize, moved, patches });
+}
+
+/** Index of the run that `block` is in. */
+function lastAtOrBefore(runs: readonly Run[], block: number): number {
+  let low = 0;
+  let high = runs.length;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle]!.first <= block) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 const MAGIC = new Uint8Array(4);
