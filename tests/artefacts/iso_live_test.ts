@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -194,6 +195,33 @@ test("a file of more than 4 GiB lies where xorriso says", skip, async () => {
       const content = await files.open("/large.img");
       assert.equal(await content.read(size - 4, last), 4);
       assert.deepEqual([...last.subarray(0, 4)], [0, 0, 0, 0]);
+    } finally {
+      await file.close();
+    }
+  });
+});
+
+test("long names and targets, in several pieces, are whole", skip, async () => {
+  await inFolder(async (folder) => {
+    const names = [200, 254, 255].map((length) => "n".repeat(length));
+    const targets = [
+      Array(20).fill("t".repeat(50)).join("/"),
+      `/${Array(4).fill("../." + "u".repeat(240)).join("/")}`,
+      "v".repeat(250),
+    ];
+    for (const [i, name] of names.entries()) {
+      writeFileSync(join(folder, "tree", name), `${i}\n`);
+      symlinkSync(targets[i]!, join(folder, `tree/link-${i}`));
+    }
+    const image = join(folder, "image.iso");
+    run([...XORRISO, "-R", "-o", image, join(folder, "tree")]);
+    const file = await openFile(image);
+    try {
+      const files = await openIso9660(file);
+      for (const [i, name] of names.entries()) {
+        assert.equal((await files.stat(`/${name}`)).size, 2, name);
+        assert.equal(await files.readLink(`/link-${i}`), targets[i]);
+      }
     } finally {
       await file.close();
     }
