@@ -1,7 +1,6 @@
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { readExactly } from "../../block/read_exactly.ts";
-import { type ErrorCode, FormatError } from "../../errors.ts";
-import { isCoded } from "../../errors.ts";
+import { type ErrorCode, FormatError, isCoded } from "../../errors.ts";
 import { crc32 } from "../../wasm/checksum.ts";
 import {
   GPT_ENTRY_SIZE,
@@ -39,7 +38,7 @@ export function gptError(
   });
 }
 
-/** Tells whether a header may begin at `lba`, as far as the signature says. */
+/** Tells whether a header may begin at byte `offset`, as far as the signature says. */
 export function hasSignature(piece: Piece, offset: number): boolean {
   const at = offset - piece.offset;
   if (at < 0 || at + 8 > piece.bytes.length) return false;

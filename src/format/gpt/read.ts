@@ -15,7 +15,7 @@ import type { PartitionTable, TableProblem } from "./partition.ts";
 
 /** What {@linkcode readGpt} can be told. */
 export interface GptOptions extends ReadOptions {
-  /** Bytes of a logical sector, 512 to 65536; found by the table when absent. */
+  /** Bytes of a logical sector, 512 to 16384; found by the table when absent. */
   readonly sectorSize?: number | undefined;
 }
 
@@ -31,6 +31,8 @@ export interface Gpt extends PartitionTable {
 
 /** Holds header and table of 512 and of 4096 byte sectors. */
 const HEAD_BYTES = 32768;
+/** Largest sector whose header is within what is read first. */
+const MAX_SECTOR = 16384;
 /** The same at the end: 32 sectors of a table in front of the header. */
 const TAIL_BYTES = 32768;
 
@@ -104,9 +106,9 @@ function sectorSizes(
 ): readonly number[] {
   if (sectorSize !== undefined) {
     checkPowerOfTwo("sectorSize", sectorSize);
-    if (sectorSize < 512 || sectorSize > 65536) {
+    if (sectorSize < 512 || sectorSize > MAX_SECTOR) {
       throw new RangeError(
-        `Cannot use sectorSize: found ${sectorSize}, expected 512 to 65536`,
+        `Cannot use sectorSize: found ${sectorSize}, expected 512 to ${MAX_SECTOR}`,
       );
     }
     return [sectorSize];
