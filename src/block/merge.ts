@@ -9,6 +9,8 @@ export interface MergingOptions {
   readonly gap?: number | undefined;
   /** Most bytes that one merged read takes; 4 MiB when absent. A single read may be larger. */
   readonly maxBytes?: number | undefined;
+  /** Reads of more bytes are left alone; as `maxBytes` when absent. */
+  readonly maxRead?: number | undefined;
 }
 
 /**
@@ -44,7 +46,8 @@ export function withMerging(
 ): BlockReader {
   const gap = checkCount("gap", options.gap ?? 16 << 10);
   const maxBytes = checkCount("maxBytes", options.maxBytes ?? 4 << 20);
-  const queue = new Queue(reader, gap, maxBytes);
+  const maxRead = checkCount("maxRead", options.maxRead ?? maxBytes);
+  const queue = new Queue(reader, gap, maxBytes, maxRead);
   return {
     blockSize: reader.blockSize,
     size: reader.size,
@@ -87,12 +90,19 @@ class Queue {
   readonly #reader: BlockReader;
   readonly #gap: number;
   readonly #maxBytes: number;
+  readonly #maxRead: number;
   readonly #waiting = new Set<Member>();
 
-  constructor(reader: BlockReader, gap: number, maxBytes: number) {
+  constructor(
+    reader: BlockReader,
+    gap: number,
+    maxBytes: number,
+    maxRead: number,
+  ) {
     this.#reader = reader;
     this.#gap = gap;
     this.#maxBytes = maxBytes;
+    this.#maxRead = maxRead;
   }
 
   add(
@@ -128,8 +138,14 @@ class Queue {
 
   /** Reads for those who wait, side by side ones together. */
   #depart(): void {
-    const members = [...this.#waiting].sort((a, b) => a.offset - b.offset);
+    const members: Member[] = [];
+    for (const member of this.#waiting) {
+      const { offset, end } = member;
+      if (end - offset > this.#maxRead) this.#read([member], offset, end);
+      else members.push(member);
+    }
     this.#waiting.clear();
+    members.sort((a, b) => a.offset - b.offset);
     let group: Member[] = [];
     let start = 0;
     let end = 0;

@@ -22,7 +22,7 @@ async function reads(
     assert.equal(await reader.read(offset, into), length);
     assert.deepEqual(into, BYTES.slice(offset, offset + length));
   }));
-  return below.report.ranges;
+  return below.report.ranges.sort((a, b) => a.offset - b.offset);
 }
 
 test("withMerging() joins reads over gaps that are not larger than allowed", async () => {
@@ -44,6 +44,17 @@ test("withMerging() joins no more than allowed, and splits no read", async () =>
     { offset: 0, length: 2000 },
     { offset: 2000, length: 1000 },
     { offset: 3000, length: 5000 },
+  ]);
+});
+
+test("withMerging() leaves large reads alone", async () => {
+  const ranges = [[0, 100], [100, 500], [600, 100], [700, 501]] as const;
+  const options = { gap: 600, maxRead: 499 };
+  const found = await reads(ranges, options);
+  assert.deepEqual(found, [
+    { offset: 0, length: 700 },
+    { offset: 100, length: 500 },
+    { offset: 700, length: 501 },
   ]);
 });
 

@@ -18,10 +18,10 @@ const MAX_PAGED_READ = 128 << 10;
  * 32 that boot image takes 50 requests and 2 % more bytes, instead of 55.
  */
 const MERGE_GAP = 128 << 10;
-const MERGE_BYTES = 4 << 20;
+const MERGE_BYTES = 8 << 20;
 /**
- * What is fetched ahead of a stream: 50 ms at 160 MB/s. Twice what one request takes, so that one is
- * used while another is under way.
+ * What is fetched ahead of a stream: 50 ms at 160 MB/s, in windows of a quarter of it. These are requests
+ * of their own, so that one is used while others are under way.
  */
 const AHEAD_MIN = 64 << 10;
 const AHEAD_MAX = 8 << 20;
@@ -37,7 +37,7 @@ export interface HttpAccessOptions {
  * Makes few requests of many reads: the one stack to put on a file that is far away.
  *
  * Small reads come in pages of 32 KiB, which are kept; what is asked for at the same time, and lies
- * within 128 KiB of each other, comes by one request of up to 4 MiB; equal reads under way are done
+ * within 128 KiB of each other, comes by one request of up to 8 MiB; equal reads under way are done
  * once; who reads in sequence is read ahead of. Large reads, from 128 KiB on, cost the bytes that they
  * ask for. A request ends when the last one who waits for it has left.
  *
@@ -70,7 +70,11 @@ export function withHttpAccess(
     options.cacheBytes ?? 16 << 20,
     PAGE_SIZE,
   );
-  const merged = withMerging(reader, { gap: MERGE_GAP, maxBytes: MERGE_BYTES });
+  const merged = withMerging(reader, {
+    gap: MERGE_GAP,
+    maxBytes: MERGE_BYTES,
+    maxRead: AHEAD_MAX / 4 - 1,
+  });
   const ahead = withReadAhead(withCoalescing(merged), {
     min: AHEAD_MIN,
     max: AHEAD_MAX,
