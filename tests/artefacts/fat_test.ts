@@ -8,7 +8,7 @@ import { withReadAhead } from "../../src/block/read_ahead.ts";
 import { withRecord } from "../../src/block/record.ts";
 import { openFat } from "../../src/format/fat/open.ts";
 import { compareWithManifest, hash } from "../support/compare.ts";
-import { extracted } from "../support/extracted.ts";
+import { extracted, missingPrograms } from "../support/extracted.ts";
 
 const IMAGES = ["odd.fat12", "odd.fat16", "odd.fat16-4096", "odd.fat32"];
 /** Whole folders, with times, without questions. */
@@ -21,9 +21,10 @@ function fixtureTest(
   run: (path: string) => Promise<void>,
 ): void {
   const path = findFixture(name);
-  const skip = path === undefined
-    ? { skip: `missing: run deno task fixtures ${name}` }
-    : {};
+  const reason = path === undefined
+    ? `missing: run deno task fixtures ${name}`
+    : missingPrograms("mtools", "fsck.vfat");
+  const skip = reason === undefined ? {} : { skip: reason };
   test(`${name}: ${title}`, skip, () => run(path!));
 }
 

@@ -22,6 +22,7 @@ import {
 } from "../../src/format/iso9660/el_torito.ts";
 import { openIso9660 } from "../../src/format/iso9660/open.ts";
 import { hash } from "../support/compare.ts";
+import { missingPrograms } from "../support/extracted.ts";
 
 interface Live {
   readonly style: string;
@@ -71,9 +72,10 @@ const LIVES: readonly Live[] = [
 for (const live of LIVES) {
   const name = `debian-arm64.iso-${live.style}`;
   const path = findFixture(name);
-  const skip = path === undefined
-    ? { skip: `missing: run deno task fixtures ${name}` }
-    : {};
+  const reason = path === undefined
+    ? `missing: run deno task fixtures ${name}`
+    : missingPrograms("xorriso");
+  const skip = reason === undefined ? {} : { skip: reason };
   test(
     `${name}: root, kernel and boot image are as they were put in`,
     skip,
@@ -152,12 +154,8 @@ function run(argv: readonly string[]): string {
 }
 
 const XORRISO = ["xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "3"];
-const missing = ["xorriso", "mkfs.vfat"].find((program) =>
-  spawnSync(program, ["--help"]).error !== undefined
-);
-const skip = missing === undefined
-  ? {}
-  : { skip: `${missing} is not installed` };
+const missing = missingPrograms("xorriso", "mkfs.vfat");
+const skip = missing === undefined ? {} : { skip: missing };
 
 /** Runs `use` in a folder of its own. */
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {

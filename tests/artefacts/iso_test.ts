@@ -7,7 +7,7 @@ import { withReadAhead } from "../../src/block/read_ahead.ts";
 import type { IsoNames } from "../../src/format/iso9660/image.ts";
 import { openIso9660 } from "../../src/format/iso9660/open.ts";
 import { compareWithManifest } from "../support/compare.ts";
-import { extracted } from "../support/extracted.ts";
+import { extracted, missingPrograms } from "../support/extracted.ts";
 
 /** Options of bsdtar that leave it the names wanted. */
 const BSDTAR: Readonly<Record<IsoNames, readonly string[]>> = {
@@ -87,9 +87,10 @@ const CASES: readonly Case[] = [
 for (const each of CASES) {
   const { fixture, names, judge } = each;
   const path = findFixture(fixture);
-  const skip = path === undefined
-    ? { skip: `missing: run deno task fixtures ${fixture}` }
-    : {};
+  const reason = path === undefined
+    ? `missing: run deno task fixtures ${fixture}`
+    : missingPrograms(judge);
+  const skip = reason === undefined ? {} : { skip: reason };
   const title = `every path is as ${judge} extracts it, ${names}`;
   test(`${fixture}: ${title}`, skip, async () => {
     const manifest = new Map(

@@ -80,6 +80,18 @@ function describeTree(folder: string): ManifestEntry[] {
   return entries;
 }
 
+/** Why a test that runs these programs must be skipped; `undefined` when all of them are there. */
+export function missingPrograms(
+  ...programs: readonly string[]
+): string | undefined {
+  const missing = programs.filter((program) =>
+    spawnSync(program, ["--version"]).error !== undefined
+  );
+  return missing.length === 0
+    ? undefined
+    : `not installed: ${missing.join(", ")}`;
+}
+
 /** Splits at NUL; each field ends with one. */
 function fields(bytes: Buffer): Buffer[] {
   const all: Buffer[] = [];
