@@ -20,6 +20,7 @@ import {
   openDiskStore,
 } from "../src/adapters/node/disk_store.ts";
 import type { BlockReader, ClosableReader } from "../src/block/reader.ts";
+import { withReadAhead } from "../src/block/read_ahead.ts";
 import { withStore } from "../src/block/with_store.ts";
 import { PatternReader } from "../tests/support/pattern_reader.ts";
 
@@ -86,7 +87,7 @@ function readCase(
           forget();
           const start = performance.now();
           const reader = open ?? await withStore(source, store);
-          await readAll(reader);
+          await readAll(what === "disk" ? withReadAhead(reader) : reader);
           if (open === undefined) await reader.close();
           return rate(start);
         },

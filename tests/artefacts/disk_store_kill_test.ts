@@ -111,8 +111,10 @@ async function killWriters(
 test(`${KILLS / 2} writers that are killed leave no wrong byte`, async () => {
   const kept = await killWriters(KILLS / 4, 1, 128 << 10) +
     await killWriters(KILLS / 4, 1, 4 << 20);
+  assert.ok(kept > WRITTEN_BYTES, `${kept} bytes were kept`);
 });
 
 test(`${KILLS / 2} pairs of writers that are killed leave no wrong byte`, async () => {
   const kept = await killWriters(KILLS / 2, 2, 128 << 10);
+  assert.ok(kept > WRITTEN_BYTES, `${kept} bytes were kept`);
 });
