@@ -44,7 +44,7 @@ export interface HttpAccessOptions {
  * Identity, name, size and block size are those of `reader`; closing is still the business of who
  * opened it. Memory: `cacheBytes`, 32 MiB ahead of streams, and what is under way.
  *
- * @param reader That of `openHttp()`, or with a store on it.
+ * @param reader That of `openHttp()`, or a store on it, with {@linkcode withHttpMerging} between.
  * @throws {RangeError} when `cacheBytes` is less than a page
  *
  * @example
@@ -70,11 +70,7 @@ export function withHttpAccess(
     options.cacheBytes ?? 16 << 20,
     PAGE_SIZE,
   );
-  const merged = withMerging(reader, {
-    gap: MERGE_GAP,
-    maxBytes: MERGE_BYTES,
-    maxRead: AHEAD_MAX / 4 - 1,
-  });
+  const merged = withHttpMerging(reader);
   const ahead = withReadAhead(withCoalescing(merged), {
     min: AHEAD_MIN,
     max: AHEAD_MAX,
@@ -84,5 +80,19 @@ export function withHttpAccess(
     pageSize: PAGE_SIZE,
     maxRead: MAX_PAGED_READ,
     maxBytes,
+  });
+}
+
+/**
+ * One request of reads that are asked for at the same time and lie within 128 KiB of each other, up to
+ * 8 MiB: the part of {@linkcode withHttpAccess} that belongs below a store, which asks for just what it
+ * lacks, in pieces.
+ */
+export function withHttpMerging(reader: BlockReader): BlockReader {
+  return withMerging(reader, {
+    gap: MERGE_GAP,
+    maxBytes: MERGE_BYTES,
+    // windows of who reads in sequence: several are under way
+    maxRead: AHEAD_MAX / 4 - 1,
   });
 }

@@ -14,7 +14,7 @@ import type { ContentStore, SpoolProgress } from "../../block/store.ts";
 import { withStore } from "../../block/with_store.ts";
 import type { Fetched } from "../../boot/run/events.ts";
 import { openCasync } from "../../format/casync/open.ts";
-import { withHttpAccess } from "../../http/access.ts";
+import { withHttpAccess, withHttpMerging } from "../../http/access.ts";
 import { openOffline, rememberLink } from "../../http/links.ts";
 import type { HttpStatistics } from "../../http/meter.ts";
 import { openHttp } from "../../http/open.ts";
@@ -164,7 +164,8 @@ export class Sources {
     const cache = this.#cache;
     if (cache === undefined || reader.validator === undefined) return reader;
     await rememberLink(cache, url, reader, { signal });
-    return this.keep(await withStore(reader, cache, { signal }));
+    const merged = withHttpMerging(reader);
+    return this.keep(await withStore(merged, cache, { signal }));
   }
 
   /** Opens the file that a casync index tells the chunks of. */
