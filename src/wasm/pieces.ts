@@ -71,6 +71,8 @@ function spec(
 
 /** Milliseconds of decoding between two turns of everything else on this thread. */
 const TURN_MS = 10;
+/** Spent since the last one, by all decoders: short runs may follow each other without end. */
+let spentMs = 0;
 const MARGIN = 128 << 10;
 /**
  * Input of one call of the core, which nothing can interrupt. bzip2 may take all of it before it gives
@@ -120,18 +122,20 @@ class InlineDecoder implements PieceDecoder {
     );
     const bytes = new Uint8Array(room + MARGIN);
     const most = this.#spec.format === "bzip2" ? BZIP2_CALL_BYTES : CALL_BYTES;
-    let size = 0, at = 0, last = performance.now();
+    let size = 0, at = 0;
     const take = (piece: Uint8Array) => {
       bytes.set(piece, size);
       size += piece.length;
     };
     do {
+      const start = performance.now();
       // the end is told when all is used up: liblzma takes no more input after it
       const rest = data.subarray(at, at + most);
       at += decoder.step(rest, finish && rest.length === 0, take);
-      if (this.#turns && performance.now() - last > TURN_MS) {
+      spentMs += performance.now() - start;
+      if (this.#turns && spentMs > TURN_MS) {
+        spentMs = 0;
         await new Promise((resolve) => setTimeout(resolve));
-        last = performance.now();
       }
     } while (
       !decoder.ended && size < room && !this.#closed &&
