@@ -11,6 +11,11 @@ export type * from "./src/block/reader.ts";
 export * from "./src/block/blob.ts";
 export * from "./src/block/cache.ts";
 export * from "./src/block/coalesce.ts";
+export * from "./src/block/memory_store.ts";
+export * from "./src/block/merge.ts";
+export * from "./src/block/spool.ts";
+export type * from "./src/block/store.ts";
+export * from "./src/block/with_store.ts";
 export * from "./src/block/memory.ts";
 export * from "./src/block/read_ahead.ts";
 export * from "./src/block/read_exactly.ts";
@@ -87,7 +92,99 @@ export { formatProblem, parseProfile } from "./src/device/parse.ts";
 export * from "./src/device/pool.ts";
 export type * from "./src/device/profile.ts";
 export * from "./src/image/inspect.ts";
+export * from "./src/image/digest.ts";
+export type {
+  Companion,
+  FindRootOptions,
+  FoundRoot,
+} from "./src/image/find_root.ts";
+export {
+  formatChain,
+  type Layer,
+  type PassedOver,
+} from "./src/image/layers.ts";
 export * from "./src/image/open_image.ts";
+export { type HttpAccessOptions, withHttpAccess } from "./src/http/access.ts";
+export type { Clock } from "./src/http/clock.ts";
+export * from "./src/http/links.ts";
+export type { HttpStatistics } from "./src/http/meter.ts";
+export { HTTP_HEAD_SIZE, type HttpReader, openHttp } from "./src/http/open.ts";
+export type { HttpEvent, HttpOptions } from "./src/http/options.ts";
+export { type HttpStream, openHttpStream } from "./src/http/stream.ts";
+export type { Validators } from "./src/http/validators.ts";
+export {
+  type OpenedPipeline,
+  openPipeline,
+  type PipelineWorld,
+} from "./src/pipeline/open.ts";
+export { looksLikePipeline, parsePipeline } from "./src/pipeline/parse.ts";
+export type {
+  AnyStep,
+  CasyncStep,
+  Content,
+  FileStep,
+  HttpStep,
+  PartitionStep,
+  Step,
+  TarStep,
+  UnpackStep,
+  WrapperStep,
+} from "./src/pipeline/step.ts";
+export * from "./src/format/bzip2/open.ts";
+export * from "./src/format/casync/open.ts";
+export type { ChunkRequest, ChunkStore } from "./src/format/casync/chunks.ts";
+export type { HashChunk } from "./src/format/casync/chunk.ts";
+export {
+  type CasyncIndex,
+  type ChunkDigest,
+  isCasyncIndex,
+} from "./src/format/casync/index.ts";
+export * from "./src/format/casync/store_location.ts";
+export type {
+  CompressedFormat,
+  CompressedReader,
+  DecodeOptions,
+} from "./src/format/compressed/reader.ts";
+export {
+  type Ext4FileSystem,
+  type Ext4Options,
+  type Ext4Source,
+  openExt4,
+  type Superblock as Ext4Superblock,
+} from "./src/format/ext4/open.ts";
+export type { Extent } from "./src/block/extents.ts";
+export type { FatVolume } from "./src/format/fat/boot_sector.ts";
+export * from "./src/format/fat/open.ts";
+export * from "./src/format/gpt/partition.ts";
+export * from "./src/format/gpt/read.ts";
+export * from "./src/format/gzip/open.ts";
+export * from "./src/format/iso9660/open.ts";
+export type { IsoNames } from "./src/format/iso9660/image.ts";
+export type { IsoVolume } from "./src/format/iso9660/volume.ts";
+export * from "./src/format/lz4/open.ts";
+export * from "./src/format/mbr/read.ts";
+export * from "./src/format/sparse/open.ts";
+export {
+  openSquashfs,
+  type SquashfsFileSystem,
+  type SquashfsOptions,
+  type SquashfsSource,
+} from "./src/format/squashfs/open.ts";
+export type {
+  Compression as SquashfsCompression,
+  Superblock as SquashfsSuperblock,
+} from "./src/format/squashfs/superblock.ts";
+export * from "./src/format/tar/open.ts";
+export type { TarEntry, TarProblem } from "./src/format/tar/entries.ts";
+export * from "./src/format/xz/open.ts";
+export type { XzCheck } from "./src/wasm/codecs.ts";
+export * from "./src/format/zip/open.ts";
+export type {
+  ZipEntry,
+  ZipMethod,
+  ZipProblem,
+} from "./src/format/zip/entries.ts";
+export * from "./src/format/zstd/open.ts";
 export { compareVersions } from "./src/bytes/version.ts";
 export {
   identifyKernel,

@@ -22,7 +22,7 @@ import { openTarEntry } from "../format/tar/open.ts";
 import { openXz } from "../format/xz/open.ts";
 import { parseDigest, withDigest } from "../image/digest.ts";
 import { type Layer, named } from "../image/layers.ts";
-import type { Content, Step } from "./step.ts";
+import type { Content, PartitionStep, Step } from "./step.ts";
 
 /** What steps without a step below them are opened by. */
 export interface PipelineWorld {
@@ -38,6 +38,7 @@ export interface PipelineWorld {
 
 /** What a pipeline gives. */
 export interface OpenedPipeline {
+  /** The bytes. */
   readonly reader: BlockReader;
   /** From the source to what it gives. */
   readonly chain: readonly Layer[];
@@ -131,13 +132,13 @@ async function openStep(
 
 function partitionOf(
   table: PartitionTable,
-  step: Extract<Step, { kind: "gpt" | "mbr" }>,
+  step: PartitionStep,
 ): Partition {
   const selector: PartitionSelector = step.index !== undefined
     ? { index: step.index }
     : step.partuuid !== undefined
     ? { uuid: step.partuuid }
-    : { label: (step as Extract<Step, { kind: "gpt" }>).partlabel! };
+    : { label: step.partlabel! };
   return selectPartition(table, selector);
 }
 

@@ -20,7 +20,12 @@ const CONTENT = z.strictObject({
 });
 
 /** What the bytes that a step gives must be. */
-export type Content = z.infer<typeof CONTENT>;
+export interface Content {
+  /** `sha512:` or `sha256:` and lower-case hexadecimal digits. */
+  readonly digest: string;
+  /** Bytes. */
+  readonly size_bytes: number;
+}
 
 /** Fields of each step besides the step below it, as `kind: form`. Unknown keys are refused. */
 export const STEP_FORMS = {
@@ -65,16 +70,82 @@ export const STEP_KINDS = Object.keys(STEP_FORMS) as readonly StepKind[];
 /** Steps that have no step below them. */
 export type SourceKind = "http" | "file" | "casync";
 
+/** What every step may say. */
+export interface AnyStep {
+  /** Absent when nothing is said of the bytes. */
+  readonly content?: Content | undefined;
+}
+
+/** A step around another one. */
+export interface WrapperStep extends AnyStep {
+  /** The step below. */
+  readonly source: Step;
+}
+
+/** A partition of the step below; one of the selectors is there. */
+export interface PartitionStep extends WrapperStep {
+  /** Which kind of table. */
+  readonly kind: "gpt" | "mbr";
+  /** Of GPT alone. */
+  readonly partlabel?: string | undefined;
+  /** PARTUUID. */
+  readonly partuuid?: string | undefined;
+  /** Slot, from 0. */
+  readonly index?: number | undefined;
+  /** Bytes of a sector; found when absent. */
+  readonly lba_size?: number | undefined;
+}
+
+/** A link. `cors_safelisted_mode` changes nothing: no other headers are sent anyway. */
+export interface HttpStep extends AnyStep {
+  /** A link. */
+  readonly kind: "http";
+  /** `http://` or `https://`. */
+  readonly http: string;
+  /** Changes nothing. */
+  readonly cors_safelisted_mode?: boolean | undefined;
+}
+
+/** A file, relative to the document. */
+export interface FileStep extends AnyStep {
+  /** A file. */
+  readonly kind: "file";
+  /** Its path. */
+  readonly file: string;
+}
+
+/** The file that a casync index tells the chunks of. */
+export interface CasyncStep extends AnyStep {
+  /** A file in chunks. */
+  readonly kind: "casync";
+  /** Link or path of the index. */
+  readonly index: string;
+  /** Link or path; found beside the index when absent. */
+  readonly chunk_store?: string | undefined;
+}
+
+/** Bytes behind a compression or a sparse image. */
+export interface UnpackStep extends WrapperStep {
+  /** What is undone. */
+  readonly kind: "xz" | "android_sparseimg";
+}
+
+/** An entry of a tar archive. */
+export interface TarStep extends WrapperStep {
+  /** An entry. */
+  readonly kind: "tar";
+  /** Its name, without `./` in front. */
+  readonly entry: string;
+}
+
 /** One step with its fields as the document has them, and the step below it. */
 export type Step =
-  | { [K in SourceKind]: { kind: K } & z.infer<(typeof STEP_FORMS)[K]> }[
-    SourceKind
-  ]
-  | {
-    [K in Exclude<StepKind, SourceKind>]:
-      & { kind: K; source: Step }
-      & z.infer<(typeof STEP_FORMS)[K]>;
-  }[Exclude<StepKind, SourceKind>];
+  | HttpStep
+  | FileStep
+  | CasyncStep
+  | UnpackStep
+  | TarStep
+  | PartitionStep;
 
 /** Steps around a source at most. */
 export const MAX_WRAPPERS = 16;

@@ -20,7 +20,7 @@ const CHECKS = { 0: "none", 1: "crc32", 4: "crc64", 10: "sha256" } as const;
 export const CHECK_IDS = { none: 0, crc32: 1, crc64: 4, sha256: 10 } as const;
 
 /** What protects each block of a stream. */
-export type XzCheck = keyof typeof CHECK_IDS;
+export type XzCheck = "none" | "crc32" | "crc64" | "sha256";
 
 /** Stream header. xz-file-format.txt, section 2.1.1 */
 export interface XzStreamHeader {

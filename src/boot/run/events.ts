@@ -118,6 +118,7 @@ export interface AboutPhoneOrAll extends BootEventTime {
 
 /** What was fetched from where the image is kept, since it was opened. */
 export interface Fetched {
+  /** Of files or over the network. */
   readonly bytes: number;
   /** Requests that servers were sent; absent for files. */
   readonly requests?: number;

@@ -46,9 +46,11 @@ export type ChunkDigest = "sha256" | "sha512-256";
 
 /** Chunks of a file, in their order. */
 export interface CasyncIndex {
+  /** Of the ids of chunks. */
   readonly digest: ChunkDigest;
   /** Bytes of the file. */
   readonly size: number;
+  /** Chunks. */
   readonly count: number;
   /** Bytes of the largest chunk that may be. */
   readonly maxChunk: number;

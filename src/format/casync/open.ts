@@ -26,7 +26,11 @@ export interface CasyncOptions extends ReadOptions {
   readonly parallel?: number | undefined;
   /** Hashes chunks, where something faster is at hand than what the web platform has. */
   readonly hash?: HashChunk | undefined;
-  /** Where chunks are decoded; on the caller's thread when absent. */
+  /**
+   * Where chunks are decoded; on the caller's thread when absent.
+   *
+   * @ignore
+   */
   readonly pool?: CodecPool | undefined;
 }
 

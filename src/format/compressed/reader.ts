@@ -15,7 +15,11 @@ export type CompressedFormat = "bzip2" | "gzip" | "lz4" | "xz" | "zstd";
 export interface DecodeOptions extends SpoolOptions {
   /** Most bytes of decoded content to keep in memory, at least 1 MiB; 64 MiB when absent. */
   readonly maxCachedBytes?: number | undefined;
-  /** Decodes in its workers. Without it, on the caller's thread, 10 ms at a time. */
+  /**
+   * Decodes in its workers. Without it, on the caller's thread, 10 ms at a time.
+   *
+   * @ignore
+   */
   readonly pool?: CodecPool | undefined;
 }
 

@@ -66,7 +66,11 @@ export interface Superblock {
   readonly uuidBytes: Uint8Array;
   /** Volume name, at most 16 bytes; often empty. */
   readonly label: string;
-  /** Whether a feature is in use. */
+  /**
+   * Whether a feature is in use.
+   *
+   * @ignore
+   */
   has(feature: Ext4Feature): boolean;
 }
 

@@ -27,7 +27,11 @@ export interface SquashfsOptions extends ReadOptions {
   readonly metadataBytes?: number | undefined;
   /** Most bytes of decoded blocks to keep; 16 MiB when absent. */
   readonly decodedBytes?: number | undefined;
-  /** Where xz and gzip blocks are decoded, several at the same time; here when absent. */
+  /**
+   * Where xz and gzip blocks are decoded, several at the same time; here when absent.
+   *
+   * @ignore
+   */
   readonly pool?: CodecPool | undefined;
 }
 

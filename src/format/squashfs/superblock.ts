@@ -63,6 +63,7 @@ const FLAGS = [
 
 /** What an image says of itself, checked. */
 export interface Superblock {
+  /** What blocks are packed by. */
   readonly compression: Compression;
   /** Bytes of a data block, a power of two of 4 KiB to 1 MiB. */
   readonly blockSize: number;
@@ -74,14 +75,21 @@ export interface Superblock {
   readonly mkfsTime: number;
   /** Reference of the root directory's inode. */
   readonly rootInode: number;
+  /** Blocks that hold the ends of several files. */
   readonly fragmentCount: number;
+  /** Owners and groups. */
   readonly idCount: number;
-  /** Bytes of the image at which the tables start; absent where there is none. */
+  /** Byte of the image at which the inodes start. */
   readonly inodeTable: number;
+  /** The same of the directories. */
   readonly directoryTable: number;
+  /** The same of the fragments; absent when there are none. */
   readonly fragmentTable?: number;
+  /** The same of what leads from inode numbers to inodes. */
   readonly exportTable?: number;
+  /** The same of owners and groups. */
   readonly idTable: number;
+  /** The same of extended attributes, which are not read. */
   readonly xattrTable?: number;
   /** Byte behind the directory table at which something else starts at the latest. */
   readonly directoryEnd: number;

@@ -10,6 +10,7 @@ const XZ_RATIO = 8192;
 
 /** The content of an xz file, with what its indexes say. */
 export interface XzReader extends CompressedReader {
+  /** What it is. */
   readonly format: "xz";
   /** Blocks with content, of all streams. */
   readonly blocks: number;

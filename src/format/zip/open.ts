@@ -16,7 +16,11 @@ import { inflated } from "./inflated.ts";
 
 /** How the content of an entry is read. */
 export interface ZipEntryOptions extends SpoolOptions {
-  /** Decodes in its workers. Without it, on the caller's thread, 10 ms at a time. */
+  /**
+   * Decodes in its workers. Without it, on the caller's thread, 10 ms at a time.
+   *
+   * @ignore
+   */
   readonly pool?: CodecPool | undefined;
 }
 

@@ -20,6 +20,7 @@ const ZSTD_RATIO = 32768;
 
 /** The content of a zstd file. */
 export interface ZstdReader extends CompressedReader {
+  /** What it is. */
   readonly format: "zstd";
   /** It has the seek table of the seekable format. */
   readonly seekable: boolean;
