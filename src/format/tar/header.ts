@@ -66,25 +66,36 @@ export function hasChecksum(block: Uint8Array): boolean {
   return stated === unsigned || stated === signed;
 }
 
-/** Reads a header whose check sum is right. */
+/**
+ * Reads a header whose check sum is right. What it gives are views of `block`.
+ *
+ * Field by field: reading the whole struct copies each of them, which took most of the time of listing.
+ */
 export function parseHeader(block: Uint8Array): RawHeader {
-  const header = Header.read(block);
-  const magic = String.fromCharCode(...header.magic);
+  const { offsets } = Header;
+  const field = (at: number, size: number) => block.subarray(at, at + size);
   // GNU has other things where ustar has its prefix, and v7 has nothing
-  let prefix: Uint8Array = new Uint8Array(0);
-  if (magic === "ustar\0") {
-    const star = String.fromCharCode(...block.subarray(508, 512)) === "tar\0";
-    prefix = cString(star ? header.prefix.subarray(0, 131) : header.prefix);
+  let prefix = block.subarray(0, 0);
+  if (hasText(block, offsets.magic, "ustar\0")) {
+    const star = hasText(block, 508, "tar\0");
+    prefix = cString(field(offsets.prefix, star ? 131 : 155));
   }
   return {
-    name: cString(header.name),
-    linkName: cString(header.linkname),
+    name: cString(field(offsets.name, 100)),
+    linkName: cString(field(offsets.linkname, 100)),
     prefix,
-    type: String.fromCharCode(header.typeflag),
-    size: parseNumber(header.size),
-    mode: parseNumber(header.mode),
-    mtime: parseNumber(header.mtime),
+    type: String.fromCharCode(block[offsets.typeflag]!),
+    size: parseNumber(field(offsets.size, 12)),
+    mode: parseNumber(field(offsets.mode, 8)),
+    mtime: parseNumber(field(offsets.mtime, 12)),
   };
+}
+
+function hasText(block: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (block[at + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 /** The bytes before the first zero. */
@@ -109,8 +120,17 @@ export function parseNumber(field: Uint8Array): number | undefined {
     }
     return value;
   }
-  const text = String.fromCharCode(...field);
-  const [, digits] = /^[ \0]*([0-7]*)(?:[ \0]|$)/.exec(text) ?? [];
-  if (digits === undefined) return undefined;
-  return digits === "" ? 0 : parseInt(digits, 8);
+  let i = 0;
+  while (i < field.length && isBlank(field[i]!)) i++;
+  let value = 0;
+  for (; i < field.length && !isBlank(field[i]!); i++) {
+    const digit = field[i]! - 0x30;
+    if (digit < 0 || digit > 7) return undefined;
+    value = value * 8 + digit;
+  }
+  return value;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0;
 }
