@@ -1,6 +1,6 @@
 import { readExactly } from "../../block/read_exactly.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
-import { INCOMPAT_RECOVER } from "./features.ts";
+import { featureNames, INCOMPAT_RECOVER } from "./features.ts";
 import type { Ext4Image } from "./image.ts";
 import { emptiedSuperblock, journalError, openJournal } from "./journal.ts";
 import { JBD2_MAGIC_NUMBER } from "./journal_layout.ts";
@@ -28,8 +28,8 @@ export async function replayJournal(
   image: Ext4Image,
   options?: ReadOptions,
 ): Promise<BlockReader> {
-  const { superblock, crc, data } = image;
-  const { blockSize, blockCount } = superblock;
+  const { crc, data } = image;
+  const { blockSize, blockCount } = image.superblock;
   const journal = await openJournal(image, options);
   const log = await readLog(journal, blockCount, options);
 
@@ -62,7 +62,8 @@ export async function replayJournal(
   const raw = SuperblockLayout.read(bytes);
   const incompat = (raw.incompat & ~INCOMPAT_RECOVER) >>> 0;
   SuperblockLayout.write({ ...raw, incompat }, bytes);
-  if (superblock.has("metadata_csum")) {
+  // as the log has it: Linux computes the sum only when it writes the block to its place
+  if (featureNames(raw).includes("metadata_csum")) {
     const checksum = superblockChecksum(bytes, crc);
     SuperblockLayout.write({ ...raw, incompat, checksum }, bytes);
   }
