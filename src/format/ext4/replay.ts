@@ -62,7 +62,7 @@ export async function replayJournal(
   const raw = SuperblockLayout.read(bytes);
   const incompat = (raw.incompat & ~INCOMPAT_RECOVER) >>> 0;
   SuperblockLayout.write({ ...raw, incompat }, bytes);
-  // as the log has it: Linux computes the sum only when it writes the block to its place
+  // its own features: the log may hold a newer superblock than the image
   if (featureNames(raw).includes("metadata_csum")) {
     const checksum = superblockChecksum(bytes, crc);
     SuperblockLayout.write({ ...raw, incompat, checksum }, bytes);
