@@ -1,4 +1,4 @@
-import { FormatError, ReadError } from "../errors.ts";
+import { FormatError, isCoded, ReadError } from "../errors.ts";
 import { abortable, onAbort } from "./abortable.ts";
 import { memoryStore } from "./memory_store.ts";
 import { clampRead } from "./range.ts";
@@ -43,8 +43,8 @@ export interface Spoolable extends SpoolOptions {
  * `options.signal` cancels. Without a store at most 256 MiB are kept, in memory.
  *
  * When the work fails, those who wait for it fail with its error, and the next read starts it anew.
- * When it fails because the content is damaged (any {@linkcode FormatError}), all that was kept of it
- * is given up.
+ * When it fails because the content is damaged (any {@linkcode FormatError}) or not what it was any
+ * more (`read.changed`, `http.changed`), all that was kept of it is given up.
  *
  * @returns Reader with identity and name of `key`. Memory: 1 MiB, and what the work takes.
  * @throws {ReadError} `store.no-room` when there is no store, and more than 256 MiB to keep.
@@ -338,7 +338,8 @@ class Spool implements ClosableReader, Sink {
     if (this.#pass !== undefined) return this.#pass.wake();
     const pass = this.#pass = new SpoolPass(this.#content.source, this);
     pass.over.then(async (error) => {
-      if (error instanceof FormatError) await this.#kept.drop();
+      const changed = isCoded(error, "read.changed", "http.changed");
+      if (changed || error instanceof FormatError) await this.#kept.drop();
       this.#pass = undefined;
       for (const waiter of [...this.#waiters]) {
         // who waits for the end has it; who came too late for this pass waits for the next

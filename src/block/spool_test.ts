@@ -206,10 +206,17 @@ test("openSpooled() fails those who wait, and starts anew for the next", async (
 });
 
 test("openSpooled() gives up all of what proves to be damaged", async () => {
+  await assertGivenUp(new FormatError("xz.damaged", "Cannot read: damaged"));
+});
+
+test("openSpooled() gives up all of what has changed", async () => {
+  await assertGivenUp(new ReadError("http.changed", "Cannot read: changed"));
+});
+
+async function assertGivenUp(error: Error): Promise<void> {
   const store = memoryStore();
-  const key = { identity: "damaged", name: "damaged", size: BYTES.length };
+  const key = { identity: "bad", name: "bad", size: BYTES.length };
   const work = new Work();
-  const error = new FormatError("xz.damaged", "Cannot read: damaged");
   work.fault = { at: BYTES.length, error };
   const reader = await open(work, { key, store });
   await assertReads(reader, 0, UNIT);
@@ -221,7 +228,7 @@ test("openSpooled() gives up all of what proves to be damaged", async () => {
   const content = await store.open(key);
   assert.ok(!content.has(0, 1));
   await reader.close();
-});
+}
 
 test("openSpooled() refuses work that makes more or less than it should", async () => {
   for (const size of [BYTES.length - 1, BYTES.length + 1]) {
