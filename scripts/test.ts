@@ -129,17 +129,17 @@ function plans({ only, filters }: Options): Plan[] {
 /** Debian packages with the programs that judge ours. */
 const PACKAGES = [
   "abootimg",
-  "chromium",
   "android-sdk-libsparse-utils",
-  "bzip2",
   "apache2-bin",
+  "bzip2",
   "casync",
+  "chromium",
   "clang-19",
   "cpio",
   "curl",
   "device-tree-compiler",
-  "e2fsprogs",
   "dosfstools",
+  "e2fsprogs",
   "fastboot",
   "fdisk",
   "file",
@@ -160,6 +160,7 @@ const PACKAGES = [
   "usbip",
   "xorriso",
   "xz-utils",
+  "zip",
   "zstd",
 ];
 
