@@ -86,7 +86,7 @@ function plans({ only, filters }: Options): Plan[] {
       name: "deno",
       files: [...core, ...tests("scripts", "bench", "tests/scripts")],
       argv: [deno, "test", "--allow-all", "--no-check", ...frozen()],
-      timeoutMs: 10 * MINUTE,
+      timeoutMs: 20 * MINUTE,
       parse: parseDeno,
     },
     {
@@ -94,7 +94,7 @@ function plans({ only, filters }: Options): Plan[] {
       name: "bun",
       files: core.map((path) => `./${path}`),
       argv: [bunBinary(), "test", "--timeout=120000"],
-      timeoutMs: 10 * MINUTE,
+      timeoutMs: 20 * MINUTE,
       parse: parseBun,
     },
     {
@@ -108,7 +108,7 @@ function plans({ only, filters }: Options): Plan[] {
         "--test",
         "--test-reporter=tap",
       ],
-      timeoutMs: 10 * MINUTE,
+      timeoutMs: 20 * MINUTE,
       parse: parseTap,
     },
     {
@@ -116,7 +116,7 @@ function plans({ only, filters }: Options): Plan[] {
       name: "artefacts (deno)",
       files: tests("tests/artefacts"),
       argv: [deno, "test", "--allow-all", "--no-check", ...frozen()],
-      timeoutMs: 40 * MINUTE,
+      timeoutMs: 60 * MINUTE,
       parse: parseDeno,
     },
   ];
