@@ -20,7 +20,6 @@ import {
   openDiskStore,
 } from "../src/adapters/node/disk_store.ts";
 import type { BlockReader, ClosableReader } from "../src/block/reader.ts";
-import { withReadAhead } from "../src/block/read_ahead.ts";
 import { withStore } from "../src/block/with_store.ts";
 import { PatternReader } from "../tests/support/pattern_reader.ts";
 
@@ -87,7 +86,7 @@ function readCase(
           forget();
           const start = performance.now();
           const reader = open ?? await withStore(source, store);
-          await readAll(what === "disk" ? withReadAhead(reader) : reader);
+          await readAll(reader);
           if (open === undefined) await reader.close();
           return rate(start);
         },
