@@ -31,7 +31,9 @@ for (const { name, bytes } of IMAGES) {
   test(`openExt4() refuses ${name} cut short at each structure`, async () => {
     const structures = await findExt4Structures(bytes);
     assert.ok(structures.length > 10, `${structures.length} structures`);
-    for (const at of structures) {
+    const step = Math.ceil(structures.length / 100);
+    for (let i = 0; i < structures.length; i += step) {
+      const at = structures[i]!;
       for (const size of [at - 1, at, at + 1]) {
         const { opened, codes } = await use(cutExt4(bytes, size));
         assert.ok(!opened && codes.length === 1, `cut at ${size}: ${codes}`);
@@ -44,7 +46,7 @@ for (const { name, bytes } of IMAGES) {
   test(`openExt4() survives flipped bits in the superblock of ${name}`, async () => {
     let opened = 0;
     // every byte, each with other bits
-    for (let bit = 0; bit < 0x180 * 8; bit += 3) {
+    for (let bit = 0; bit < 0x180 * 8; bit += 7) {
       const changed = withSuperblock(bytes, (superblock) => {
         const at = bit >> 3;
         superblock.setUint8(at, superblock.getUint8(at) ^ (1 << (bit & 7)));
@@ -58,7 +60,7 @@ for (const { name, bytes } of IMAGES) {
     const bare = withoutSums(bytes);
     const structures = await findExt4Structures(bare);
     let refused = 0;
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 150; i++) {
       // near a structure, where it matters most; the step visits all of them
       const at = structures[(i * 7) % structures.length]! + ((i * 13) % 64);
       const bit = Math.min(at, bytes.length - 1) * 8 + (i % 8);
