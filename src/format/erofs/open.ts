@@ -60,7 +60,7 @@ export interface ErofsFileSystem extends FileSystem {
  * Reads every layout that `mkfs.erofs` up to 1.8 writes into one device: plain, inlined, chunked and
  * compressed (LZ4, MicroLZMA, DEFLATE, Zstandard; compact and full indexes; big pclusters,
  * ztailpacking, fragments, dedupe). Extended attributes are passed over. Opening costs at most 3
- * reads. Memory: the two bounds, and while a file is read at most 4 MiB as stored, in parts of up to
+ * reads. Memory: the two bounds, and while a file is read at most 8 MiB as stored, in parts of up to
  * 1 MiB (one pcluster may be that large), and 12 MiB as decoded.
  *
  * The content of files has no check sums in this format: damage there is found where it does not
