@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { openDiskStore } from "../../src/adapters/node/disk_store.ts";
 import { openMemory } from "../../src/block/memory.ts";
 import { memoryStore } from "../../src/block/memory_store.ts";
@@ -15,8 +16,12 @@ import { contentStoreConformance, type MakeStore } from "./content_store.ts";
 const memory: MakeStore = (maxBytes) =>
   Promise.resolve({ store: memoryStore({ maxBytes }) });
 
+// all in one, since not every case closes what it made
+const root = await fs.mkdtemp(join(tmpdir(), "fastboop-stores-"));
+after(() => fs.rm(root, { recursive: true }));
+
 const disk: MakeStore = async (maxBytes) => {
-  const folder = await fs.mkdtemp(join(tmpdir(), "disk-store-"));
+  const folder = await fs.mkdtemp(join(root, "disk-"));
   const open = () => openDiskStore(folder, { maxBytes });
   return {
     store: open(),
@@ -34,7 +39,6 @@ const disk: MakeStore = async (maxBytes) => {
       await file.write(byte, 0, 1, offset);
       await file.close();
     },
-    close: () => fs.rm(folder, { recursive: true }),
   };
 };
 
