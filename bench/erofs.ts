@@ -11,6 +11,7 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchCase } from "../scripts/lib/bench_case.ts";
+import { readTree } from "../scripts/lib/bench_tree.ts";
 import {
   erofsTool,
   type ErofsVersion,
@@ -21,29 +22,7 @@ import { withRecord } from "../src/block/record.ts";
 import { openErofs } from "../src/format/erofs/open.ts";
 import { bootPaths, storedSize } from "../tests/support/boot_files.ts";
 
-const READ_BYTES = 1 << 20;
 const METADATA_ALLOWANCE = 256 << 10;
-
-/** Reads every file of an image; gives the bytes of content. */
-async function readAll(path: string): Promise<number> {
-  const file = await openFile(path);
-  try {
-    const files = await openErofs(withReadAhead(file));
-    const buffer = new Uint8Array(READ_BYTES);
-    let bytes = 0;
-    for await (const { inode } of files.walk("/")) {
-      if (inode.type !== "file") continue;
-      const content = files.source.open(inode);
-      for (let offset = 0; offset < content.size;) {
-        offset += await content.read(offset, buffer);
-      }
-      bytes += content.size;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
 
 function walkCase(
   compression: string,
@@ -62,12 +41,12 @@ function walkCase(
       await context.fixture(`erofs-utils-${version}`);
       const [program, ...args] = erofsTool(version, "fsck.erofs");
       const folder = join(context.folder, "extracted");
-      const size = await readAll(image);
+      const size = await readTree(image, openErofs);
       const rate = (start: number) => size / 1e3 / (performance.now() - start);
       return {
         async ours() {
           const start = performance.now();
-          await readAll(image);
+          await readTree(image, openErofs);
           return rate(start);
         },
         theirs() {

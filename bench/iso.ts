@@ -10,33 +10,10 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchCase } from "../scripts/lib/bench_case.ts";
+import { readTree } from "../scripts/lib/bench_tree.ts";
 import { openFile } from "../src/adapters/node/file.ts";
-import { withReadAhead } from "../src/block/read_ahead.ts";
 import { withRecord } from "../src/block/record.ts";
 import { openIso9660 } from "../src/format/iso9660/open.ts";
-
-const READ_BYTES = 1 << 20;
-
-/** Reads every file of an image; gives the bytes of content. */
-async function readAll(path: string): Promise<number> {
-  const file = await openFile(path);
-  try {
-    const files = await openIso9660(withReadAhead(file));
-    const buffer = new Uint8Array(READ_BYTES);
-    let bytes = 0;
-    for await (const { inode } of files.walk("/")) {
-      if (inode.type !== "file") continue;
-      const content = files.source.open(inode);
-      for (let offset = 0; offset < content.size;) {
-        offset += await content.read(offset, buffer);
-      }
-      bytes += content.size;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
 
 const walkCase: BenchCase = {
   name: "iso-walk",
@@ -49,12 +26,12 @@ const walkCase: BenchCase = {
       context.quick ? "odd.iso-xorriso" : "debian-arm64.iso-part",
     );
     const folder = join(context.folder, "extracted");
-    const size = await readAll(image);
+    const size = await readTree(image, openIso9660);
     const rate = (start: number) => size / 1e3 / (performance.now() - start);
     return {
       async ours() {
         const start = performance.now();
-        await readAll(image);
+        await readTree(image, openIso9660);
         return rate(start);
       },
       theirs() {

@@ -11,32 +11,8 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchCase } from "../scripts/lib/bench_case.ts";
-import { openFile } from "../src/adapters/node/file.ts";
-import { withReadAhead } from "../src/block/read_ahead.ts";
+import { readTree } from "../scripts/lib/bench_tree.ts";
 import { openSquashfs } from "../src/format/squashfs/open.ts";
-
-const READ_BYTES = 1 << 20;
-
-/** Reads every file of an image; gives the bytes of content. */
-async function readAll(path: string): Promise<number> {
-  const file = await openFile(path);
-  try {
-    const files = await openSquashfs(withReadAhead(file));
-    const buffer = new Uint8Array(READ_BYTES);
-    let bytes = 0;
-    for await (const { inode } of files.walk("/")) {
-      if (inode.type !== "file") continue;
-      const content = files.source.open(inode);
-      for (let offset = 0; offset < content.size;) {
-        offset += await content.read(offset, buffer);
-      }
-      bytes += content.size;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
 
 function walkCase(name: string, image: string): BenchCase {
   return {
@@ -51,12 +27,12 @@ function walkCase(name: string, image: string): BenchCase {
         context.quick ? `odd.squashfs-${name}` : image,
       );
       const folder = join(context.folder, "extracted");
-      const size = await readAll(path);
+      const size = await readTree(path, openSquashfs);
       const rate = (start: number) => size / 1e3 / (performance.now() - start);
       return {
         async ours() {
           const start = performance.now();
-          await readAll(path);
+          await readTree(path, openSquashfs);
           return rate(start);
         },
         theirs() {
