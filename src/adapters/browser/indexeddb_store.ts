@@ -12,6 +12,7 @@ import type {
   StoredContent,
   StoreKey,
 } from "../../block/store.ts";
+import { SharedEntries } from "../../block/shared_entries.ts";
 import { ReadError } from "../../errors.ts";
 import { type Content, ContentDatabase } from "./indexeddb_store_database.ts";
 import { IndexedDbEntry } from "./indexeddb_store_entry.ts";
@@ -90,7 +91,7 @@ class DatabaseStore implements IndexedDbStore {
   readonly #maxBytes: number | undefined;
   readonly #warn: (error: ReadError) => void;
   readonly #warned = new Set<string>();
-  readonly #open = new Map<string, Promise<Shared>>();
+  readonly #open = new SharedEntries();
   #granted = 0;
   #fullUntil = -Infinity;
   #looking: Promise<void> | undefined;
@@ -101,55 +102,9 @@ class DatabaseStore implements IndexedDbStore {
     this.#warn = onWarning ?? (() => {});
   }
 
-  async open(
-    key: StoreKey,
-    { signal }: ReadOptions = {},
-  ): Promise<StoredContent> {
-    signal?.throwIfAborted();
-    for (;;) {
-      let opening = this.#open.get(key.identity);
-      if (opening === undefined) {
-        opening = this.#openShared(key);
-        this.#open.set(key.identity, opening);
-      }
-      const forget = () => {
-        if (this.#open.get(key.identity) === opening) {
-          this.#open.delete(key.identity);
-        }
-      };
-      let shared: Shared;
-      try {
-        shared = await opening;
-      } catch (error) {
-        forget();
-        throw error;
-      }
-      const { entry } = shared;
-      if (key.size !== undefined && entry.size !== key.size) {
-        if (entry.size === undefined) await entry.finish(key.size);
-        else await entry.drop();
-      }
-      if (shared.users < 0 || entry.dropped) {
-        forget();
-        if (shared.users === 0) {
-          shared.users = -1;
-          await entry.close();
-        }
-        continue;
-      }
-      shared.users++;
-      const content = new BrowserContent(entry, async () => {
-        if (--shared.users > 0) return;
-        shared.users = -1;
-        forget();
-        await entry.close();
-      });
-      if (signal?.aborted) {
-        await content.close();
-        throw signal.reason;
-      }
-      return content;
-    }
+  open(key: StoreKey, options: ReadOptions = {}): Promise<StoredContent> {
+    const { identity } = key;
+    return this.#open.open(identity, key, () => this.#openEntry(key), options);
   }
 
   async list(): Promise<BrowserEntry[]> {
@@ -216,10 +171,9 @@ class DatabaseStore implements IndexedDbStore {
     );
   }
 
-  async #openShared(key: StoreKey): Promise<Shared> {
+  async #openEntry(key: StoreKey): Promise<IndexedDbEntry> {
     try {
-      const entry = await IndexedDbEntry.open(this.#database, key, this);
-      return { entry, users: 0 };
+      return await IndexedDbEntry.open(this.#database, key, this);
     } catch (cause) {
       const error = new ReadError(
         "store.unusable",
@@ -259,65 +213,6 @@ class DatabaseStore implements IndexedDbStore {
     if (this.#warned.has(error.code)) return;
     this.#warned.add(error.code);
     this.#warn(error);
-  }
-}
-
-/** An entry and how many have it open; -1 when it is being closed. */
-interface Shared {
-  readonly entry: IndexedDbEntry;
-  users: number;
-}
-
-class BrowserContent implements StoredContent {
-  readonly extentSize: number;
-  readonly #entry: IndexedDbEntry;
-  readonly #leave: () => Promise<void>;
-  #closing: Promise<void> | undefined;
-
-  constructor(entry: IndexedDbEntry, leave: () => Promise<void>) {
-    this.#entry = entry;
-    this.#leave = leave;
-    this.extentSize = entry.extentSize;
-  }
-
-  get size(): number | undefined {
-    return this.#entry.size;
-  }
-
-  has(offset: number, size: number): boolean {
-    return this.#closing === undefined && this.#entry.has(offset, size);
-  }
-
-  async read(
-    offset: number,
-    into: Uint8Array,
-    { signal }: ReadOptions = {},
-  ): Promise<boolean> {
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) return false;
-    return await this.#entry.read(offset, into, signal);
-  }
-
-  async write(
-    offset: number,
-    bytes: Uint8Array,
-    { signal }: ReadOptions = {},
-  ): Promise<void> {
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) return;
-    await this.#entry.write(offset, bytes);
-  }
-
-  async finish(size: number): Promise<void> {
-    if (this.#closing === undefined) await this.#entry.finish(size);
-  }
-
-  async drop(): Promise<void> {
-    await this.#entry.drop();
-  }
-
-  close(): Promise<void> {
-    return this.#closing ??= this.#leave();
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   StoredContent,
   StoreKey,
 } from "../../block/store.ts";
+import { SharedEntries } from "../../block/shared_entries.ts";
 import { withoutCredentials } from "../../block/store_name.ts";
 import { ReadError } from "../../errors.ts";
 import type { DiskStoreEntry, EntryHost } from "./disk_store_entry.ts";
@@ -107,7 +108,7 @@ class FolderStore implements DiskStore, EntryHost {
   readonly #maxBytes: number | undefined;
   readonly #warn: (error: ReadError) => void;
   readonly #warned = new Set<string>();
-  readonly #open = new Map<string, Promise<Shared>>();
+  readonly #open = new SharedEntries();
   #granted = 0;
   #fullUntil = -Infinity;
   #looking: Promise<void> | undefined;
@@ -120,53 +121,13 @@ class FolderStore implements DiskStore, EntryHost {
     this.flushMs = options.flushMs ?? 2000;
   }
 
-  async open(
-    key: StoreKey,
-    { signal }: ReadOptions = {},
-  ): Promise<StoredContent> {
-    signal?.throwIfAborted();
+  open(key: StoreKey, options: ReadOptions = {}): Promise<StoredContent> {
     const sha256 = createHash("sha256").update(key.identity).digest();
     const hash = sha256.toString("hex");
-    for (;;) {
-      let opening = this.#open.get(hash);
-      if (opening === undefined) {
-        const name = withoutCredentials(key.name);
-        opening = this.#openShared(hash, { ...key, name, sha256 });
-        this.#open.set(hash, opening);
-      }
-      let shared: Shared;
-      try {
-        shared = await opening;
-      } catch (error) {
-        if (this.#open.get(hash) === opening) this.#open.delete(hash);
-        throw error;
-      }
-      const { entry } = shared;
-      if (key.size !== undefined && entry.size !== key.size) {
-        if (entry.size === undefined) await entry.finish(key.size);
-        else await entry.drop();
-      }
-      if (shared.users < 0 || entry.dropped) {
-        if (this.#open.get(hash) === opening) this.#open.delete(hash);
-        if (shared.users === 0) {
-          shared.users = -1;
-          await entry.close();
-        }
-        continue;
-      }
-      shared.users++;
-      const content = new DiskContent(entry, async () => {
-        if (--shared.users > 0) return;
-        shared.users = -1;
-        if (this.#open.get(hash) === opening) this.#open.delete(hash);
-        await entry.close();
-      });
-      if (signal?.aborted) {
-        await content.close();
-        throw signal.reason;
-      }
-      return content;
-    }
+    return this.#open.open(hash, key, () => {
+      const name = withoutCredentials(key.name);
+      return this.#openEntry(hash, { ...key, name, sha256 });
+    }, options);
   }
 
   async list(): Promise<DiskEntry[]> {
@@ -208,13 +169,13 @@ class FolderStore implements DiskStore, EntryHost {
     );
   }
 
-  async #openShared(
+  async #openEntry(
     hash: string,
     key: StoreKey & { readonly sha256: Uint8Array },
-  ): Promise<Shared> {
+  ): Promise<DiskStoreEntry> {
     try {
       const path = join(this.folder, ENTRIES, hash);
-      return { entry: await openEntry(path, key, this), users: 0 };
+      return await openEntry(path, key, this);
     } catch (cause) {
       const error = new ReadError(
         "store.unusable",
@@ -260,65 +221,6 @@ class FolderStore implements DiskStore, EntryHost {
     if (this.#warned.has(error.code)) return;
     this.#warned.add(error.code);
     this.#warn(error);
-  }
-}
-
-/** An entry and how many have it open; -1 when it is being closed. */
-interface Shared {
-  readonly entry: DiskStoreEntry;
-  users: number;
-}
-
-class DiskContent implements StoredContent {
-  readonly extentSize: number;
-  readonly #entry: DiskStoreEntry;
-  readonly #leave: () => Promise<void>;
-  #closing: Promise<void> | undefined;
-
-  constructor(entry: DiskStoreEntry, leave: () => Promise<void>) {
-    this.#entry = entry;
-    this.#leave = leave;
-    this.extentSize = entry.extentSize;
-  }
-
-  get size(): number | undefined {
-    return this.#entry.size;
-  }
-
-  has(offset: number, size: number): boolean {
-    return this.#closing === undefined && this.#entry.has(offset, size);
-  }
-
-  async read(
-    offset: number,
-    into: Uint8Array,
-    { signal }: ReadOptions = {},
-  ): Promise<boolean> {
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) return false;
-    return await this.#entry.read(offset, into, signal);
-  }
-
-  async write(
-    offset: number,
-    bytes: Uint8Array,
-    { signal }: ReadOptions = {},
-  ): Promise<void> {
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) return;
-    await this.#entry.write(offset, bytes);
-  }
-
-  async finish(size: number): Promise<void> {
-    if (this.#closing === undefined) await this.#entry.finish(size);
-  }
-
-  async drop(): Promise<void> {
-    await this.#entry.drop();
-  }
-
-  close(): Promise<void> {
-    return this.#closing ??= this.#leave();
   }
 }
 
