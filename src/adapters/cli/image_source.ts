@@ -4,7 +4,8 @@
  * @module
  */
 
-import { dirname, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { withReadAhead } from "../../block/read_ahead.ts";
 import type { BlockReader } from "../../block/reader.ts";
 import { readExactly } from "../../block/read_exactly.ts";
@@ -115,7 +116,7 @@ async function openOuter(
   const size = Math.min(reader.size, MAX_PIPELINE);
   const head = await readExactly(reader, 0, size, { signal });
   if (isCasyncIndex(head)) {
-    const file = await sources.openCasync(reader, defaultChunkStore(path));
+    const file = await sources.openCasync(reader, chunksOf(path));
     const layer = { label: "casync", size: file.size };
     return { reader: file, chain: [...chain, layer] };
   }
@@ -127,7 +128,7 @@ async function openOuter(
     async openCasync(index, store) {
       const place = isLink(index) ? index : beside(path, index);
       const chunks = store === undefined
-        ? defaultChunkStore(place)
+        ? chunksOf(place)
         : isLink(store)
         ? store
         : beside(path, store);
@@ -139,6 +140,14 @@ async function openOuter(
     onProgress: (progress) => sources.progress(progress),
     signal,
   });
+}
+
+/** Where the chunks of an index are; `casync make` puts them into `default.castr` unless told otherwise. */
+function chunksOf(index: string): string {
+  const store = defaultChunkStore(index);
+  if (isLink(index)) return store;
+  const beside = join(dirname(index), "default.castr");
+  return existsSync(beside) ? beside : store;
 }
 
 /**

@@ -2,6 +2,7 @@ import { isSysroot, openDeployment } from "../../boot/ostree.ts";
 import type { ReadOptions } from "../../block/reader.ts";
 import { isCoded } from "../../errors.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
+import { findKernels } from "../../image/find_kernels.ts";
 import { type ImageFacts, inspectImage } from "../../image/inspect.ts";
 import {
   formatChain,
@@ -22,6 +23,8 @@ export interface Inspection extends ImageFacts {
   readonly rootSize: number;
   /** Link of the OSTree deployment that would boot. */
   readonly ostree?: string;
+  /** Path of the kernel that would boot; absent when none is found. */
+  readonly boots?: string;
   /** File systems beside the root, and the kernels in them. */
   readonly others: readonly {
     readonly chain: readonly Layer[];
@@ -40,19 +43,40 @@ export async function inspect(
   const deployment = await isSysroot(files, { signal })
     ? await openDeployment(files, undefined, { signal })
     : undefined;
+  const root = deployment?.files ?? files;
+  const boots = await kernelToBoot(root, others, signal);
   return {
     image,
     size,
     chain,
     rootSize: reader.size,
     ...(deployment === undefined ? {} : { ostree: deployment.link }),
-    ...await inspectImage(deployment?.files ?? files, { signal }),
+    ...(boots === undefined ? {} : { boots }),
+    ...await inspectImage(root, { signal }),
     others: await Promise.all(others.map(async ({ chain, files }) => ({
       chain,
       kernels: await kernelsIn(files, { signal }),
     }))),
     passed,
   };
+}
+
+/** The kernel that is tried first, by its name and place: it is read only when it is booted. */
+async function kernelToBoot(
+  root: FileSystem,
+  others: OpenedSource["others"],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { candidates: [first], modules } = await findKernels(root, { signal });
+  if (first !== undefined) return first.path;
+  for (const { chain, files } of others) {
+    const { candidates } = await findKernels(files, { signal });
+    const fit = candidates.find(({ release }) =>
+      release === undefined || modules.size === 0 || modules.has(release)
+    );
+    if (fit !== undefined) return `${fit.path} of ${formatChain(chain)}`;
+  }
+  return undefined;
 }
 
 /** Kernels in a file system beside the root; what is wrong there keeps nothing from booting. */
@@ -82,6 +106,7 @@ export function formatInspection(facts: Inspection): string {
       ? []
       : [["deployment", facts.ostree] as const]),
     ...kernelRows(facts.kernels),
+    ["boots", facts.boots ?? "nothing: there is no kernel"],
     [
       "device trees",
       count === 0 ? "none" : `${count} in ${folders.join(", ")}`,

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { smallImage } from "../../../tests/support/erofs_images.ts";
+import {
+  type ServerSettings,
+  startHttpServer,
+  type TestServer,
+} from "../../../tests/support/http_server.ts";
+import { runCli } from "../../../tests/support/run_cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fastboop-links-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+/** More than the first request brings. */
+const IMAGE = join(folder, "image.erofs");
+writeFileSync(
+  IMAGE,
+  Buffer.concat([smallImage("plain").bytes, new Uint8Array(300_000)]),
+);
+const SHA256 = createHash("sha256").update(readFileSync(IMAGE)).digest("hex");
+
+/** A server with the image, and the program with a cache of its own. */
+async function withServer(
+  settings: Partial<ServerSettings>,
+  use: (
+    server: TestServer,
+    run: (...args: string[]) => ReturnType<typeof runCli>,
+  ) => Promise<void>,
+): Promise<void> {
+  const server = await startHttpServer({ content: IMAGE, ...settings });
+  const cache = mkdtempSync(join(folder, "cache-"));
+  try {
+    await use(server, (...args) => runCli(args, { FASTBOOP_CACHE: cache }));
+  } finally {
+    await server.close();
+  }
+}
+
+test("fastboop reads a link, the second time by one request, then without the server", async () => {
+  const local = await runCli(["ls", "-lR", IMAGE]);
+  await withServer({}, async (server, run) => {
+    const link = server.url("/a.img").replace("//", "//me:word@");
+    const first = await run("ls", "-lR", link, "--header", "X-Key: 1");
+    assert.equal(first.errors, "");
+    assert.equal(first.text, local.text);
+    const [request] = server.requests;
+    assert.equal(request?.headers["x-key"], "1");
+    assert.equal(request?.headers["authorization"], `Basic ${btoa("me:word")}`);
+
+    server.requests.length = 0;
+    assert.equal((await run("ls", "-lR", link)).text, local.text);
+    assert.equal(server.requests.length, 1);
+    await server.close();
+    const offline = await run("ls", "-lR", link, "--offline");
+    assert.equal(offline.errors, "");
+    assert.equal(offline.text, local.text);
+    const list = await run("cache", "list");
+    assert.match(list.text, /127\.0\.0\.1:\d+\/a\.img\n/);
+    assert.doesNotMatch(list.text, /word/);
+    const other = await run("ls", server.url("/b.img"), "--offline");
+    assert.equal(other.code, 1);
+    assert.match(other.errors, /nothing of it is kept/);
+    assert.equal((await run("cache", "clear")).code, 0);
+    const gone = await run("ls", link, "--offline");
+    assert.match(gone.errors, /nothing of it is kept/);
+    assert.doesNotMatch(gone.errors, /word/);
+  });
+});
+
+test("fastboop keeps nothing with --no-cache", async () => {
+  await withServer({}, async (server, run) => {
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await run("ls", server.url(), "--no-cache")).errors, "");
+    }
+    assert.ok(server.requests.length > 2 - 1);
+    assert.equal((await run("cache", "list")).text, "");
+  });
+});
+
+test("fastboop says what to do about a server without ranges, and does it with --spool", async () => {
+  const behave = () => "200 for a range" as const;
+  await withServer({ behave }, async (server, run) => {
+    const refused = await run("ls", server.url());
+    assert.equal(refused.code, 1);
+    assert.match(refused.errors, /server answered 200.*--spool/);
+    const spooled = await run("ls", server.url(), "--spool");
+    assert.equal(spooled.errors, "");
+    assert.match(spooled.text, /\S/);
+    // a second time it is there already, but for one look at its version
+    server.requests.length = 0;
+    assert.equal((await run("ls", server.url(), "--spool")).errors, "");
+    assert.equal(server.requests.length, 1);
+  });
+});
+
+test("fastboop checks digests of files and of links that are fetched whole, and says when it cannot", async () => {
+  const wrong = `sha256:${"0".repeat(64)}`;
+  const right = `sha256:${SHA256}`;
+  assert.equal((await runCli(["ls", IMAGE, "--digest", right])).errors, "");
+  const file = await runCli(["ls", IMAGE, "--digest", wrong]);
+  assert.equal(file.code, 1);
+  assert.match(file.errors, new RegExp(`is ${SHA256}, expected 0000`));
+  assert.equal(file.text, "");
+  await withServer({}, async (server, run) => {
+    const whole = await run("ls", server.url(), "--spool", "--digest", right);
+    assert.equal(whole.errors, "");
+    const bad = await run("ls", server.url(), "--spool", "--digest", wrong);
+    assert.equal(bad.code, 1);
+    assert.match(bad.errors, /expected 0000/);
+    const part = await run("cat", server.url(), "/none", "--digest", right);
+    assert.match(part.errors, /was not verified/);
+  });
+});
+
+test("fastboop takes a pipeline for an image, and lets one from a link read no file", async () => {
+  const document = join(folder, "image.yaml");
+  const size = readFileSync(IMAGE).length;
+  const content = (digest: string, size_bytes: number) =>
+    JSON.stringify({ file: IMAGE, content: { digest, size_bytes } });
+  writeFileSync(document, content(`sha256:${SHA256}`, size));
+  const local = await runCli(["ls", IMAGE]);
+  const good = await runCli(["ls", document]);
+  assert.equal(good.errors, "");
+  assert.equal(good.text, local.text);
+  writeFileSync(document, content(`sha256:${SHA256}`, size + 1));
+  const other = await runCli(["ls", document]);
+  assert.equal(other.code, 1);
+  assert.match(other.errors, /as the pipeline says/);
+  writeFileSync(document, "fil: a");
+  const typo = await runCli(["ls", document]);
+  assert.match(typo.errors, /no known format/);
+  writeFileSync(document, "file: a\nentry: b");
+  const key = await runCli(["ls", document]);
+  assert.match(key.errors, /line 2, column 1, entry: unknown key "entry"/);
+  const text = new TextEncoder().encode(`file: ${IMAGE}`);
+  await withServer({ content: text }, async (server, run) => {
+    const foreign = await run("ls", server.url("/p.yaml"));
+    assert.equal(foreign.code, 1);
+    assert.match(foreign.errors, /may name links alone/);
+  });
+});
