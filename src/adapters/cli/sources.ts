@@ -104,10 +104,18 @@ export class Sources {
     return opened;
   }
 
-  /** Closes everything, what was opened last first. */
+  /** Closes everything, what was opened last first; one that fails keeps no other open. */
   async close(): Promise<void> {
     this.view.clear();
-    for (const opened of this.#opened.splice(0).reverse()) await opened.close();
+    let failed: { readonly error: unknown } | undefined;
+    for (const opened of this.#opened.splice(0).reverse()) {
+      try {
+        await opened.close();
+      } catch (error) {
+        failed ??= { error };
+      }
+    }
+    if (failed !== undefined) throw failed.error;
   }
 
   /**
