@@ -10,7 +10,7 @@ import type {
   ClosableReader,
   ReadOptions,
 } from "../block/reader.ts";
-import { CodedError, FormatError } from "../errors.ts";
+import { CodedError } from "../errors.ts";
 import type { FileSystem } from "../fs/filesystem.ts";
 import { findInnerImages, looksLikeRoot } from "./inner_images.ts";
 import {
@@ -22,6 +22,13 @@ import {
   type PassedOver,
 } from "./layers.ts";
 import { pickEntry } from "./pick_entry.ts";
+import {
+  ambiguous,
+  noRoot,
+  noSuchRoot,
+  tooDeep,
+  unknownFormat,
+} from "./root_errors.ts";
 import { COMPRESSIONS, SNIFF_SIZES, sniffFormat } from "./sniff.ts";
 
 /** Layers inside one another at most. */
@@ -149,7 +156,7 @@ class Search {
   }
 
   async #explore(reader: BlockReader, place: Place): Promise<Found> {
-    if (place.depth >= MAX_LAYERS) throw tooDeep(reader);
+    if (place.depth >= MAX_LAYERS) throw tooDeep(reader, MAX_LAYERS);
     const format = await this.#sniff(reader);
     if (place.depth === 0 && !COMPRESSIONS.has(format)) {
       reader = this.#ahead?.(reader) ?? reader;
@@ -275,11 +282,13 @@ class Search {
     // Of what was asked for, or of a lone file system, nothing is demanded.
     const able = roots.length > 0 ? roots : meant;
     if (able.length > 1) {
-      if (roots.length === 0) throw noRoot(image, candidates);
+      if (roots.length === 0) throw noRoot(image, candidates.map(describe));
       throw ambiguous(image.name, roots.map(describe));
     }
     const [root] = able;
-    if (root === undefined) throw errors[0] ?? noRoot(image, candidates);
+    if (root === undefined) {
+      throw errors[0] ?? noRoot(image, candidates.map(describe));
+    }
     const rest = candidates.filter((candidate) => candidate !== root);
     return {
       chain: root.chain,
@@ -311,62 +320,4 @@ function describe({ choices, files }: Candidate): string {
 /** What a message says after its first part: that names a file that is known here. */
 function reasonOf({ message }: CodedError): string {
   return message.slice(message.indexOf(": ") + 2);
-}
-
-function ambiguous(what: string, choices: readonly string[]): FormatError {
-  return new FormatError(
-    "image.ambiguous-root",
-    `Cannot tell which root of "${what}" is meant: found ${
-      choices.join(", ")
-    }, expected one; choose by --root, as in --root '${
-      choices[0]!.split(" ")[0]
-    }'`,
-    { facts: { image: what, choices: choices.join("\n") } },
-  );
-}
-
-function noSuchRoot(
-  { name }: BlockReader,
-  root: string,
-  seen: readonly string[],
-): FormatError {
-  return new FormatError(
-    "image.no-such-root",
-    `Cannot find root "${root}" in "${name}": ${
-      seen.length === 0
-        ? "there is nothing to choose from; leave --root out"
-        : `found ${seen.join(", ")}`
-    }`,
-    { facts: { image: name, root, choices: seen.join("\n") } },
-  );
-}
-
-function noRoot(
-  { name }: BlockReader,
-  candidates: readonly Candidate[],
-): FormatError {
-  const found = candidates.map(describe);
-  return new FormatError(
-    "image.no-root",
-    `Cannot find a root file system in "${name}": found ${
-      found.join(", ") || "no file system"
-    }, expected one with an init or an os-release; name one by --root to take it all the same`,
-    { facts: { image: name, choices: found.join("\n") } },
-  );
-}
-
-function unknownFormat({ name, size }: BlockReader, seen: number): FormatError {
-  return new FormatError(
-    "image.unknown-format",
-    `Cannot open "${name}": no known format in its first ${seen} bytes, expected an image or an archive of one; check that the download is complete`,
-    { facts: { size } },
-  );
-}
-
-function tooDeep({ name }: BlockReader): FormatError {
-  return new FormatError(
-    "image.too-deep",
-    `Cannot open "${name}": found more than ${MAX_LAYERS} layers inside one another`,
-    { facts: { limit: MAX_LAYERS } },
-  );
 }
