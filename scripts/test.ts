@@ -193,6 +193,9 @@ async function setUp({ only, fixtures }: Options): Promise<Counts> {
   return { passed: 0, failed: 0, skipped: 0 };
 }
 
+/** What failed, over all runners. */
+const failures: string[] = [];
+
 async function execute(plan: Plan, verbose: boolean): Promise<Counts> {
   const { name, argv, files, timeoutMs, parse } = plan;
   if (files.length === 0) {
@@ -213,26 +216,43 @@ async function execute(plan: Plan, verbose: boolean): Promise<Counts> {
   const took = `${result.seconds.toFixed(1)} s`;
   console.log(`${good ? "ok    " : "FAILED"}  ${name}: ${shown} (${took})`);
   if (good) return counts;
+  const names = namesOfFailures(output).map((line) => `${name}: ${line}`);
+  failures.push(...names);
+  // The names first and again at the end: a log may be cut anywhere.
+  console.log(names.join("\n"));
   if (!verbose) console.log(`${aboutFailures(output)}\n`);
   // A runner that fails without a failed test counts as one.
   const { passed = 0, failed = 0, skipped = 0 } = counts ?? {};
   return { passed, failed: Math.max(1, failed), skipped };
 }
 
-/** What tells why tests failed: Deno's own report of them where there is one, else all but passes. */
+/** What tells why tests failed. */
 function aboutFailures(output: string): string {
   const lines = output.split("\n");
-  // Deno lists the names last; first is where they are seen in a log that is cut.
   const errors = lines.indexOf(" ERRORS "), names = lines.indexOf(" FAILURES ");
   if (errors >= 0 && names > errors) {
-    return [...lines.slice(names, -1), ...lines.slice(errors, names)]
-      .slice(0, 1500).join("\n").trimEnd();
+    return lines.slice(errors, names).slice(0, 1500).join("\n").trimEnd();
   }
-  if (lines.length < 400) return output.trimEnd();
   const passed =
-    /^\s*(?:ok \d+|\(pass\)|.* \.\.\. ok)|^\s*(?:---|\.\.\.|duration_ms|type:)/;
-  const rest = lines.filter((line) => !passed.test(line));
-  return rest.slice(-1500).join("\n").trimEnd();
+    /^\s*(?:ok \d+|\(pass\)|\(skip\)|.* \.\.\. ok)|^\s*(?:# Subtest:|---|\.\.\.|duration_ms|type:)/;
+  // Bun names each file, also those of which it has nothing to tell.
+  const file = /^\S+_test\.ts:$/;
+  return lines
+    .filter((line) => line.trim() !== "" && !passed.test(line))
+    .filter((line, at, all) =>
+      !file.test(line) || !file.test(all[at + 1] ?? line)
+    )
+    .slice(-1500).join("\n");
+}
+
+/** Names of failed tests, as their runner prints them. */
+function namesOfFailures(output: string): string[] {
+  const names = new Set(
+    output.split("\n").filter((line) =>
+      / \.\.\. FAILED|^\s*\(fail\)|^\s*not ok \d+/.test(line)
+    ).map((line) => line.trim()),
+  );
+  return [...names];
 }
 
 async function main(): Promise<number> {
@@ -248,6 +268,7 @@ async function main(): Promise<number> {
     total.failed += counts.failed;
     total.skipped += counts.skipped;
   }
+  for (const failure of failures) console.log(`FAILED  ${failure}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
