@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat } from "../bytes/concat.ts";
 import {
   DeviceRecord,
   InterfaceRecord,
@@ -144,7 +145,7 @@ export class UsbIpServer {
       // before anything is waited for: who has it has it
       try {
         await writer.write(
-          join([reply(OP_REP_IMPORT, 0), recordOf(plugged)]),
+          concat([reply(OP_REP_IMPORT, 0), recordOf(plugged)]),
         );
       } catch {
         plugged.stream = undefined;
@@ -182,7 +183,7 @@ export class UsbIpServer {
         }));
       }
     }
-    return join(parts);
+    return concat(parts);
   }
 }
 
@@ -242,17 +243,6 @@ function reply(code: number, status: number): Uint8Array {
 function u32be(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const size = parts.reduce((sum, { length }) => sum + length, 0);
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }
 

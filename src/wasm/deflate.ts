@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from "../bytes/concat.ts";
 import {
   type Bytes,
   type CallMemory,
@@ -233,15 +234,5 @@ function inflateWhole(
       break;
     }
   } while (at < data.length);
-  return parts.length === 1 ? parts[0] : concat(parts, total);
-}
-
-function concat(parts: readonly Bytes[], total: number): Bytes {
-  const whole = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return parts.length === 1 ? parts[0] : concat(parts);
 }

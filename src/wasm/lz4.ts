@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from "../bytes/concat.ts";
 import {
   type Bytes,
   checkLevel,
@@ -145,7 +146,7 @@ export async function lz4LegacyEncode(
       if (size < 0) throw failure({ format: "lz4", status: size });
       parts.push(word(size), core.view(output, size).slice());
     }
-    return join(parts);
+    return concat(parts);
   });
 }
 
@@ -230,16 +231,4 @@ function word(value: number): Bytes {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value, true);
   return bytes;
-}
-
-function join(parts: readonly Bytes[]): Bytes {
-  const whole = new Uint8Array(
-    parts.reduce((size, part) => size + part.length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -9,6 +9,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { HashChunk } from "../../format/casync/chunk.ts";
 import type { ChunkStore } from "../../format/casync/chunks.ts";
+import { concat } from "../../bytes/concat.ts";
 import { isCoded, ReadError } from "../../errors.ts";
 import type { HttpStatistics } from "../../http/meter.ts";
 import type { HttpOptions } from "../../http/options.ts";
@@ -73,13 +74,7 @@ export function linkStore(
     } finally {
       count(stream.statistics);
     }
-    const all = new Uint8Array(size);
-    let at = 0;
-    for (const piece of pieces) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return concat(pieces);
   };
 }
 

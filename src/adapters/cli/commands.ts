@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "../../bytes/concat.ts";
 import { encodeName } from "../../bytes/text.ts";
 import { FormatError } from "../../errors.ts";
 import type { FileSystem, Inode } from "../../fs/filesystem.ts";
@@ -173,12 +174,7 @@ class LineBuffer {
   }
 
   async flush(): Promise<void> {
-    const all = new Uint8Array(this.#size);
-    let at = 0;
-    for (const part of this.#parts) {
-      all.set(part, at);
-      at += part.length;
-    }
+    const all = concat(this.#parts);
     this.#parts = [];
     this.#size = 0;
     if (all.length > 0) await this.#output.result(all);

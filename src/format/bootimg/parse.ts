@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "../../bytes/concat.ts";
 import { hex, unreadable } from "./fault.ts";
 import {
   BOOT_MAGIC,
@@ -140,7 +141,7 @@ function parseOld(bytes: Uint8Array, version: 0 | 1 | 2): BootImage {
     recoveryDtbo: parts.next("recovery dtbo", v1?.recoveryDtboSize ?? 0),
     dtb: parts.next("device tree", v2?.dtbSize ?? 0),
     cmdline: decoder.decode(
-      join(unfield(header.cmdline), unfield(header.extraCmdline)),
+      concat([unfield(header.cmdline), unfield(header.extraCmdline)]),
     ),
     addresses: {
       kernel: header.kernelAddress,
@@ -235,11 +236,4 @@ export function truncated(
     }) on, but the image has ${length}; it is cut short or damaged`,
     { part: name, offset, size, length },
   );
-}
-
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat } from "../../bytes/concat.ts";
 import { FormatError, isCoded } from "../../errors.ts";
 import {
   decodeXzIndex,
@@ -206,7 +207,10 @@ async function unpackLz4Legacy(
     pieces.push(piece);
     if (piece.length < LEGACY_BLOCK) break;
   }
-  return { content: join(pieces, total), size: at };
+  return {
+    content: pieces.length === 1 ? pieces[0]! : concat(pieces),
+    size: at,
+  };
 }
 
 /**
@@ -235,15 +239,4 @@ async function xzStreamSize(data: Uint8Array): Promise<number> {
     }
   }
   return data.length;
-}
-
-function join(pieces: readonly Uint8Array[], total: number): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

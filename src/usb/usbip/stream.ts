@@ -4,6 +4,8 @@
  * @module
  */
 
+import { concat } from "../../bytes/concat.ts";
+
 /**
  * A connection: a socket of any runtime, a WebSocket, two pipes in memory. `Deno.Conn` fits as it is.
  *
@@ -168,17 +170,7 @@ export class ByteSink {
       }
     }
     this.#queue.splice(0, count);
-    const chunk = pieces.length === 1 ? pieces[0]! : join(pieces, size);
+    const chunk = pieces.length === 1 ? pieces[0]! : concat(pieces);
     return large === undefined ? [chunk] : [chunk, large];
   }
-}
-
-function join(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const joined = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    joined.set(piece, at);
-    at += piece.length;
-  }
-  return joined;
 }
