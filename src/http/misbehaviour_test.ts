@@ -77,7 +77,7 @@ const EXPECTED: Readonly<Record<Misbehaviour, Expected>> = {
   "garbage": again("http.network"),
 };
 
-const options = { ...QUICK, stallMs: 150 };
+const options = { ...QUICK, stallMs: 500 };
 
 /** Half of what a broken body brings counts as progress, so these reads end well, from there on. */
 const RESUMED: ReadonlySet<Misbehaviour> = new Set([

@@ -46,7 +46,7 @@ test("a stream that breaks goes on from the byte reached, by ranges", async () =
       server.settings.behave = ({ index }) => index < 3 ? how : undefined;
       const stream = await openHttpStream(server.url(), {
         ...QUICK,
-        stallMs: 150,
+        stallMs: 500,
       });
       assert.ok(same(await readAll(stream.body), FILE));
       assert.equal(server.requests.length, 4);

@@ -30,6 +30,8 @@ export interface FastbootWatch {
   readonly onCommand?: ((command: string) => void) | undefined;
   /** Told of each transfer of data, in bytes. */
   readonly onData?: ((length: number) => void) | undefined;
+  /** What a delay waits for, in place of a timer. */
+  readonly sleep?: ((ms: number) => Promise<void>) | undefined;
 }
 
 const IN = 0x81, OUT = 0x01;
@@ -93,7 +95,7 @@ async function take(
         input.halted = true;
         break;
       case "wait":
-        await sleep(action.ms);
+        await (watch.sleep ?? sleep)(action.ms);
         break;
       case "unplug":
         return watch.onUnplug();

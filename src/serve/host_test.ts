@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { settle } from "../../tests/conformance/controlled_source.ts";
 import type { BlockReader, ReadOptions } from "../block/reader.ts";
 import { openMemory } from "../block/memory.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -269,8 +270,6 @@ async function rejects(end: Promise<unknown>, code: ErrorCode, text: RegExp) {
   });
 }
 
-const soon = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
-
 function gate() {
   let open!: () => void;
   const closed = new Promise<void>((resolve) => open = resolve);
@@ -286,7 +285,7 @@ test("serveExports() asks who it is, tells the exports and asks how it is", asyn
     "00000040000000000100000000000000",
     "in a1 03 16",
   ]);
-  await soon();
+  await settle();
   assert.deepEqual(events, [{
     type: "started",
     ident: { major: 0, minor: 1 },
@@ -318,7 +317,7 @@ test("serveExports() tries the first STATUS five times", async () => {
   gadget.statuses = [stall, stall, stall, stall, status()];
   const { stop } = start(undefined, {}, gadget);
   await gadget.logged(7);
-  await soon();
+  await settle();
   await stop();
   const dead = new Gadget();
   dead.statuses = [stall];
@@ -333,7 +332,7 @@ test("reads are answered with their blocks", async () => {
   const { gadget, events, stop } = start(undefined, { now: () => 0 });
   gadget.send(message(READ, 5, 3, 1), message(READ, 6, 8, 4));
   await gadget.logged(7);
-  await soon();
+  await settle();
   assert.deepEqual(await stop(), [
     `response ${message(READ, 5, 3, 1)}`,
     "payload 512 3 3",
@@ -385,16 +384,16 @@ test("a payload never overtakes its Response, nor the payload before it", async 
   gadget.hold = responses.closed;
   gadget.holdBulk = payloads.closed;
   gadget.send(message(READ, 1, 1, 1), message(READ, 2, 2, 1));
-  await soon();
+  await settle();
   assert.deepEqual(gadget.log.slice(3), [
     `response ${message(READ, 1, 1, 1)}`,
     "payload 512 1 1",
   ]);
   responses.open();
-  await soon();
+  await settle();
   assert.equal(gadget.log.at(-1), `response ${message(READ, 2, 2, 1)}`);
   payloads.open();
-  await soon();
+  await settle();
   assert.equal(gadget.log.at(-1), "payload 512 2 2");
   await stop();
 });
@@ -419,10 +418,10 @@ test("what lies behind the end is zeros in memory that was used before, too", as
     const lines = gadget.log.length;
     gadget.send(message(READ, id, 0, 1));
     await gadget.logged(Math.max(lines, 3) + 2);
-    await soon();
+    await settle();
     gadget.send(message(READ, id, 1, 1));
     await gadget.logged(Math.max(lines, 3) + 4);
-    await soon();
+    await settle();
   }
   const payloads = (await stop()).filter((line) => line.startsWith("payload"));
   assert.deepEqual(
@@ -457,14 +456,14 @@ test("a failed read is answered with its errno and no payload", async () => {
   const bad = new ReadError("read.failed", "Cannot read");
   const range = new RangeError("no");
   for (const id of [1, 2, 3]) gadget.send(message(READ, id, id, 1));
-  await soon();
+  await settle();
   slow.reads.get(512)!.end(bad);
-  await soon();
+  await settle();
   slow.reads.get(1024)!.end(range);
-  await soon();
+  await settle();
   slow.reads.get(1536)!.end();
   await gadget.logged(7);
-  await soon();
+  await settle();
   assert.deepEqual(await stop(), [
     `response ${message(READ, 1, 1, 1, { status: 5 })}`,
     `response ${message(READ, 2, 2, 1, { status: 22 })}`,
@@ -546,7 +545,7 @@ test("writes are refused once their payload is taken", async () => {
   const { gadget, stop } = start();
   // The second lies outside of the export and takes more than one piece.
   gadget.send(message(WRITE, 1, 0, 2), message(WRITE, 2, 60, 4097));
-  await soon();
+  await settle();
   assert.equal(gadget.log.length, 3);
   gadget.payload(1024);
   await gadget.logged(4);
@@ -596,7 +595,7 @@ test("messages that are no Request are dropped, until there are too many", async
   const garbage = ["", "00", hexOf(new TextEncoder().encode("getvar:product"))];
   gadget.send(...garbage, message(READ, 1, 1, 1), ...garbage);
   await gadget.logged(5);
-  await soon();
+  await settle();
   const strays = events.flatMap((e) => e.type === "stray" ? [e.length] : []);
   assert.deepEqual(strays, [0, 1, 14, 0, 1, 14]);
   const many = (length: number) => Array.from({ length }, () => "");
@@ -611,7 +610,7 @@ test("a gadget that vanishes ends the session and the reads", async () => {
   const slow = new Slow();
   const { gadget, end } = start([served(slow)]);
   for (let id = 0; id < 16; id++) gadget.send(message(READ, id, id, 1));
-  await soon();
+  await settle();
   assert.equal(slow.started, 16);
   gadget.vanish();
   await rejects(end, "smoo.lost", /on interrupt IN failed/);
@@ -668,10 +667,10 @@ test("cancelling rejects at once with the reason, whatever is under way", async 
       gadget.deaf = deaf;
       prepare(gadget);
       const { stop } = start(undefined, {}, gadget);
-      await soon();
+      await settle();
       await stop();
       const lines = gadget.log.length;
-      await soon();
+      await settle();
       assert.equal(gadget.log.length, lines);
     }
   }
@@ -680,12 +679,12 @@ test("cancelling rejects at once with the reason, whatever is under way", async 
   const late = start([served(slow)]);
   late.gadget.deaf = true;
   late.gadget.send(message(READ, 1, 1, 1));
-  await soon();
+  await settle();
   late.cancel.abort("stopped");
   assert.ok(slow.reads.get(512)!.signal?.aborted);
   late.gadget.send("00");
   await late.stop();
-  await soon();
+  await settle();
   assert.deepEqual(late.events.map(({ type }) => type), ["started"]);
 
   const gadget = new Gadget();
@@ -785,7 +784,7 @@ test("another session of the gadget ends ours", async () => {
   assert.deepEqual(await end, expected);
   assert.ok(slow.reads.get(512)!.signal?.aborted);
   const lines = gadget.log.length;
-  await soon();
+  await settle();
   assert.equal(gadget.log.length, lines);
 });
 
@@ -796,7 +795,7 @@ test("a gadget that lost its exports is told them again", async () => {
   gadget.statuses.push(none, none, none, none, none, none, status());
   const { events, stop } = start(undefined, { heartbeatMs: 2 }, gadget);
   const log = await gadget.logged(16);
-  await soon();
+  await settle();
   await stop();
   assert.deepEqual(log.flatMap((l, i) => l.startsWith("out") ? [i] : []), [
     1,
@@ -815,12 +814,12 @@ test("no more requests and bytes are under way than allowed", async () => {
     const slow = new Slow();
     const { gadget, stop } = start([served(slow)], limits);
     for (let id = 0; id < 4; id++) gadget.send(message(READ, id, id, 1));
-    await soon();
+    await settle();
     assert.equal(slow.started, 2);
     // What there is no room for at all is left with the gadget.
     assert.equal(gadget.reading, "maxRequests" in limits ? 2 : 3);
     slow.reads.get(0)!.end();
-    await soon();
+    await settle();
     assert.equal(slow.started, 3);
     await stop();
   }
@@ -835,18 +834,18 @@ test("what is asked for twice is answered once", async () => {
   const slow = new Slow();
   const { gadget, events, stop } = start([served(slow)]);
   gadget.send(message(READ, 1, 1, 1), message(READ, 1, 1, 1));
-  await soon();
+  await settle();
   slow.reads.get(512)!.end();
-  await soon();
+  await settle();
   // Answered: from now on it is a new request, though it is the same.
   gadget.send(message(READ, 1, 1, 1));
-  await soon();
+  await settle();
   assert.equal(slow.started, 2);
   slow.reads.get(512)!.end();
   await gadget.logged(7);
   const line = `response ${message(READ, 1, 1, 1)}`;
   const payload = "payload 512 1 1";
-  await soon();
+  await settle();
   assert.deepEqual(await stop(), [line, payload, line, payload]);
   assert.equal(events.filter(({ type }) => type === "repeated").length, 1);
   assert.equal(events.filter(({ type }) => type === "answered").length, 2);
@@ -856,20 +855,20 @@ test("an id that is used for something else drops the read that had it", async (
   const slow = new Slow();
   const { gadget, events, stop } = start([served(slow)], { maxRequests: 2 });
   gadget.send(message(READ, 1, 1, 1), message(READ, 1, 2, 1));
-  await soon();
+  await settle();
   slow.reads.get(512)!.end();
   slow.reads.get(1024)!.end();
   await gadget.logged(5);
   gadget.send(message(READ, 2, 3, 1));
-  await soon();
+  await settle();
   gadget.send(message(FLUSH, 2, 3, 1));
-  await soon();
+  await settle();
   slow.reads.get(1536)!.end();
   gadget.send(message(READ, 3, 4, 1));
-  await soon();
+  await settle();
   const first = slow.reads.get(2048)!;
   gadget.send(message(READ, 3, 4, 2));
-  await soon();
+  await settle();
   first.end();
   slow.reads.get(2048)!.end();
   await gadget.logged(8);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { settle } from "../../tests/conformance/controlled_source.ts";
 import type {
   SmooDeviceOptions,
   Speed,
@@ -21,7 +22,7 @@ import { serveExports } from "./host.ts";
 import type { SmooTransportOptions } from "./usb_transport.ts";
 import { openSmooTransport } from "./usb_transport.ts";
 
-const soon = (ms = 5) =>
+const sleep = (ms: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const exportOf = (
@@ -149,7 +150,7 @@ test("what is no gadget, or cannot be opened, is left closed", async () => {
     device[step] = () => new Promise(() => {});
     const cancel = new AbortController();
     const opening = openSmooTransport(device, { signal: cancel.signal });
-    await soon();
+    await settle();
     cancel.abort("no more");
     await assert.rejects(opening, (error) => error === "no more");
     assert.equal(device.opened, false);
@@ -171,7 +172,7 @@ test("a device that opens when nobody waits any more is closed again", async () 
     if (cancelled) cancel.abort("no more");
     await assert.rejects(opening);
     late();
-    await soon();
+    await settle();
     assert.deepEqual(device.calls, ["open", "close"]);
     assert.equal(device.opened, false);
   }
@@ -203,7 +204,7 @@ test("payloads that wait are joined, unless a packet would hold two", async () =
   // 512 bytes are a whole packet at high speed and half of one at SuperSpeed.
   const cases = [["high", 1, 40], ["super", 64, 64]] as const;
   for (const [speed, least, most] of cases) {
-    const { gadget, usb, stop } = await start({ speed, delay: () => soon(3) });
+    const { gadget, usb, stop } = await start({ speed, delay: () => sleep(3) });
     const reads = Array.from(
       { length: 64 },
       (_, i) => gadget.request(READ, i, 1),
@@ -218,7 +219,7 @@ test("payloads that wait are joined, unless a packet would hold two", async () =
 });
 
 test("transfers that are joined, one behind the other, keep their bytes", async () => {
-  const { gadget, usb, stop } = await start({ delay: () => soon(1) });
+  const { gadget, usb, stop } = await start({ delay: () => sleep(1) });
   for (let round = 0; round < 4; round++) {
     const reads = Array.from(
       { length: 48 },
@@ -280,7 +281,7 @@ test("what a session leaves unanswered is not counted as under way", async () =>
   const reader = patternReader(8 << 20, () => new Promise(() => {}));
   const { gadget, end } = await start({}, [exportOf(reader)], { history });
   for (let i = 0; i < 5; i++) gadget.request(READ, i, 1).catch(() => {});
-  await soon();
+  await settle();
   assert.equal(history.statistics.inFlight, 5);
   gadget.unplug();
   await assert.rejects(end);
@@ -310,13 +311,13 @@ test("work that ends after its session is not counted twice", async () => {
     message.set([lba], 12);
     gadget.sendRaw(message);
   }
-  await soon();
+  await settle();
   assert.equal(history.statistics.inFlight, 2);
   gadget.unplug();
   await assert.rejects(end);
   assert.equal(history.statistics.inFlight, 0);
   flushed();
-  await soon();
+  await settle();
   assert.equal(history.statistics.inFlight, 0);
 });
 
@@ -390,7 +391,7 @@ test("transfers that hang do not keep a session from being stopped", async () =>
     const { gadget, usb, stop } = await start();
     usb.faults.push([pipe, "hang"]);
     gadget.request(READ, 0, 1).catch(() => {});
-    await soon();
+    await settle();
     await stop();
     assert.equal(usb.opened, false);
   }
@@ -420,7 +421,7 @@ test("a writable export takes writes, and gives what was written", async () => {
       return Promise.resolve(into.length);
     },
     async write(offset: number, from: Uint8Array) {
-      await soon(1);
+      await sleep(1);
       if (offset === 0) throw new RangeError("the first block is mine");
       bytes.set(from, offset);
     },
@@ -433,7 +434,7 @@ test("a writable export takes writes, and gives what was written", async () => {
       return Promise.resolve();
     },
   };
-  const { gadget, stop } = await start({ delay: () => soon(1) }, [
+  const { gadget, stop } = await start({ delay: () => sleep(1) }, [
     { reader, blockSize: 512, exportId: 7, writable: true },
   ]);
   assert.equal(gadget.exports[0]!.flags, 0n);

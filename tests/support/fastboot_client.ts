@@ -29,7 +29,7 @@ export async function connect(
 /** A program that comes later finds a bootloader that answers. */
 export async function expectUsable(phone: FakePhone): Promise<void> {
   const client = new FastbootClient(await openFastbootUsb(phone.usb));
-  assert.equal(await client.getvar("version", { timeoutMs: 1000 }), "0.4");
+  assert.equal(await client.getvar("version", { timeoutMs: 10_000 }), "0.4");
   await client.download(IMAGE);
   await client.boot();
   await client.close();

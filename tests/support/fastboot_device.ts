@@ -8,7 +8,10 @@ import {
   FastbootDevice,
   type FastbootDeviceOptions,
 } from "../../src/phone/fastboot_device.ts";
-import { connectFastboot } from "../../src/phone/fastboot_usb.ts";
+import {
+  connectFastboot,
+  type FastbootWatch,
+} from "../../src/phone/fastboot_usb.ts";
 import { FakeUsbDevice } from "./usb_fake.ts";
 import type {
   AlternateSpec,
@@ -40,6 +43,7 @@ export function fastbootSpec(
 
 export interface FakePhoneOptions extends FastbootDeviceOptions {
   readonly spec?: DeviceSpec;
+  readonly sleep?: FastbootWatch["sleep"];
 }
 
 /** Everything that a host does to a phone over USB, and what the phone saw. */
@@ -54,7 +58,9 @@ export class FakePhone {
   /** What was started. */
   left: { readonly image: Uint8Array | undefined } | undefined;
 
-  constructor({ spec = fastbootSpec(), ...options }: FakePhoneOptions = {}) {
+  constructor(
+    { spec = fastbootSpec(), sleep, ...options }: FakePhoneOptions = {},
+  ) {
     const { packetSize } = spec.configurations[1]![0]![0]!.endpoints[0]!;
     this.device = new FastbootDevice({ packetSize, ...options });
     this.model = connectFastboot(spec, this.device, {
@@ -62,6 +68,7 @@ export class FakePhone {
       onData: (length) => this.transfers.push(length),
       onUnplug: () => this.usb.unplug(),
       onLeave: (image) => this.left = { image },
+      sleep,
     });
     this.model.configuration = 1;
     this.usb = new FakeUsbDevice(this.model);

@@ -33,7 +33,7 @@ const PATIENT: Partial<BootOptions> = {
 export const BRIEF: Partial<BootOptions> = { waitMs: 6000 };
 /** For bootloaders that say nothing; in real time. */
 export const SILENT: Partial<BootOptions> = {
-  bootloader: { timeoutMs: 150, settleMs: 150 },
+  bootloader: { timeoutMs: 500, settleMs: 150 },
 };
 
 /** The profile of the phone, which a variable has to confirm. */

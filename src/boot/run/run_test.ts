@@ -218,7 +218,8 @@ const FAULTS: readonly {
       faults: [{ at, silent: true as const }],
       afterBoot: "stay" as const,
     },
-    options: { bootloader: { timeoutMs: 60, settleMs: 60 } },
+    // long enough for the commands that are answered
+    options: { bootloader: { timeoutMs: 500, settleMs: 60 } },
     code: "fastboot.timeout",
     // whether it boots cannot be known
     booted: at === "boot",

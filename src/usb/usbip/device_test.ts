@@ -115,7 +115,7 @@ test("a control transfer that is given up closes the connection", async () => {
 
 test("a standard request without an answer closes the connection", async () => {
   let silent = false;
-  const { device, served } = await opened({ timeoutMs: 20 }, {
+  const { device, served } = await opened({ timeoutMs: 500 }, {
     delay: () => silent ? new Promise(() => {}) : Promise.resolve(),
   });
   silent = true;
