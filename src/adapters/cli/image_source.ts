@@ -36,6 +36,8 @@ const MAX_PIPELINE = 64 << 10;
 export interface OpenedSource extends FoundRoot {
   /** Bytes of the outermost file. */
   readonly size: number;
+  /** Local files that were opened on the way: what is read must not be written to. */
+  readonly localFiles: readonly string[];
   /** What was fetched so far from where it is kept. */
   fetched(): Fetched;
 }
@@ -74,6 +76,7 @@ export async function openSource(
       reader: isFile && found.reader === ahead ? reader : found.reader,
       chain: [...outer.chain, ...found.chain],
       size: reader.size,
+      localFiles: sources.localFiles,
       fetched: () => sources.fetched(),
       close: () => sources.close(),
     };

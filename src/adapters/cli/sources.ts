@@ -46,6 +46,8 @@ export class Sources {
   readonly spool: ContentStore;
   /** Keeps what links brought for the next time; absent when nothing is to be kept. */
   readonly #cache: ContentStore | undefined;
+  /** Local files that were opened. */
+  readonly localFiles: string[] = [];
   readonly #options: ImageOptions;
   readonly #output: Output;
   readonly #signal: AbortSignal;
@@ -135,9 +137,10 @@ export class Sources {
     );
   }
 
-  /** Opens a file. Its bytes are counted. */
+  /** Opens a file. Its bytes are counted, its path is remembered. */
   async openFile(path: string): Promise<BlockReader> {
     const file = this.keep(await openFile(path, { signal: this.#signal }));
+    this.localFiles.push(path);
     return {
       blockSize: file.blockSize,
       size: file.size,
