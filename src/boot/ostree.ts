@@ -65,6 +65,24 @@ export async function openDeployment(
   return { link: chosen, path, files: await openSubtree(files, path, options) };
 }
 
+/**
+ * Opens the deployment that is meant: the current one, the one that a link leads to, or, when nothing
+ * is said, the current one of an image that is an OSTree sysroot; none of an image that is a root itself.
+ *
+ * @throws {FormatError} as {@linkcode openDeployment}
+ */
+export async function openMeantDeployment(
+  files: FileSystem,
+  ostree: true | string | undefined,
+  options?: ReadOptions,
+): Promise<Deployment | undefined> {
+  if (ostree === undefined && !await isSysroot(files, options)) {
+    return undefined;
+  }
+  const link = typeof ostree === "string" ? ostree : undefined;
+  return await openDeployment(files, link, options);
+}
+
 async function findDeployment(
   files: FileSystem,
   options?: ReadOptions,

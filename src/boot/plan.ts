@@ -128,7 +128,7 @@ export interface BootParts {
   readonly profile: DeviceProfile;
   /** Name of the program that was given to become `/init`; absent for the one built in. */
   readonly stage0?: string;
-  /** What the kernel runs on. */
+  /** What stage0 and the kernel run on. */
   readonly machine: Machine;
   /** The newest of the image. */
   readonly kernel: ChosenKernel;
@@ -208,9 +208,9 @@ export async function preparePlan(
  * In the order in which it is cheapest to fail: stage0, deployment, command line, kernel, modules,
  * device tree, initramfs.
  *
- * @throws {FormatError} `plan.unsupported-root`, `plan.no-device-tree`; `stage0.*`, `ostree.*`,
- * `cmdline.*`, `settings.*`, `kernel.*`, `module.*`, `device-tree.*`, `fdt.*`, `cpio.*`, `initramfs.*`
- * as the steps; what the file system throws
+ * @throws {FormatError} `plan.unsupported-root`, `plan.wrong-machine`, `plan.no-device-tree`;
+ * `stage0.*`, `ostree.*`, `cmdline.*`, `settings.*`, `kernel.*`, `module.*`, `device-tree.*`, `fdt.*`,
+ * `cpio.*`, `initramfs.*` as the steps; what the file system throws
  */
 export async function planParts(
   image: FileSystem,

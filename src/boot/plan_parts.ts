@@ -21,7 +21,7 @@ import {
   type RootFileSystem,
   type WantedModule,
 } from "./modules.ts";
-import { type Deployment, isSysroot, openDeployment } from "./ostree.ts";
+import { type Deployment, openMeantDeployment } from "./ostree.ts";
 import type { BootParts, PlannedDeviceTree, PlanOptions } from "./plan.ts";
 import { type ModuleFile, readModules } from "./read_modules.ts";
 import {
@@ -36,6 +36,11 @@ const ROOT_FILE_SYSTEMS: readonly RootFileSystem[] = [
   "ext4",
   "squashfs",
 ];
+/** What distributions call their images for a machine. */
+const PORT_NAMES: Readonly<Record<Machine, string>> = {
+  aarch64: "arm64 (aarch64)",
+  x86_64: "amd64 (x86_64)",
+};
 /** Debian's trees leave the addresses of radios to the bootloader; phones without serial share one. */
 const DEFAULT_MAC_SEED = "0";
 
@@ -60,22 +65,19 @@ export async function collectParts(
 ): Promise<CollectedParts> {
   const { stage0, signal, onPart } = options;
   const rootFileSystem = rootFileSystemOf(image);
-  if (stage0 !== undefined) {
-    checkStage0(stage0.bytes, machineOf(stage0.bytes), stage0.name);
-  }
-  const deployment = await deploymentOf(image, options);
+  const { machine = "aarch64" } = profile;
+  if (stage0 !== undefined) checkStage0(stage0.bytes, machine, stage0.name);
+  const deployment = await openMeantDeployment(image, options.ostree, {
+    signal,
+  });
   const files = deployment?.files ?? image;
   const known = { profile, rootFileSystem, deployment };
-  compose(known, "aarch64", options);
+  const cmdline = compose(known, machine, options);
 
   onPart?.("kernel");
   const { others = [] } = options;
   const kernel = await chooseKernel(files, { signal, others });
-  const machine: Machine = kernel.kernel.format === "bzimage"
-    ? "x86_64"
-    : "aarch64";
-  const cmdline = compose(known, machine, options);
-  if (stage0 !== undefined) checkStage0(stage0.bytes, machine, stage0.name);
+  checkMachine(kernel, machine, image, profile);
   if (machine === "x86_64") refuseDeviceTree(kernel.path, options);
   onPart?.("modules");
   const wanted = wantedModules(profile, rootFileSystem, cmdline, options);
@@ -90,17 +92,6 @@ export async function collectParts(
     keepCompressed: options.keepCompressedModules ?? false,
   });
   return { ...known, machine, kernel, modules, moduleFiles, deviceTree };
-}
-
-/** The deployment that is meant; none for an image that is a root itself. */
-async function deploymentOf(
-  image: FileSystem,
-  { ostree, signal }: PlanOptions,
-): Promise<Deployment | undefined> {
-  const isMeant = ostree !== undefined || await isSysroot(image, { signal });
-  if (!isMeant) return undefined;
-  const link = typeof ostree === "string" ? ostree : undefined;
-  return await openDeployment(image, link, { signal });
 }
 
 /** Packs what was collected for one phone, which is known by `options.cmdline`. */
@@ -170,10 +161,22 @@ function rootFileSystemOf(image: FileSystem): RootFileSystem {
   );
 }
 
-/** Stage0 must fit the kernel; before that is known, it must fit one of those we boot. */
-function machineOf(stage0: Uint8Array): Machine {
-  const EM_X86_64 = 62; // elf(5), e_machine at byte 18
-  return stage0[18] === EM_X86_64 ? "x86_64" : "aarch64";
+/** Refuses an image for another machine, before its modules are missed. */
+function checkMachine(
+  { path, kernel }: ChosenKernel,
+  expected: Machine,
+  image: FileSystem,
+  { id, display_name = id }: DeviceProfile,
+): void {
+  const found: Machine = kernel.format === "bzimage" ? "x86_64" : "aarch64";
+  if (found === expected) return;
+  throw new FormatError(
+    "plan.wrong-machine",
+    `Cannot boot "${image.name}" on ${display_name}: its kernel "${path}" is for ${found}, expected ${expected}; use an image for ${
+      PORT_NAMES[expected]
+    }`,
+    { facts: { image: image.name, profile: id, path, found, expected } },
+  );
 }
 
 function wantedModules(

@@ -47,6 +47,15 @@ function stage0(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** An image for a PC, its modules part of the kernel. */
+const imageX86 = () =>
+  image({
+    [`/boot/vmlinuz-${MADE_RELEASE}`]: madeBzImage(64 << 10),
+    "/usr/lib/modules/6.99.0-made-amd64/modules.dep": "",
+    "/usr/lib/modules/6.99.0-made-amd64/modules.builtin": MODULES
+      .map((name) => `kernel/${name}.ko\n`).join(""),
+  });
+
 const OPTIONS: PlanOptions = { stage0: { name: "stage0", bytes: stage0() } };
 
 async function refused(
@@ -294,10 +303,11 @@ test("planBoot() unpacks modules unless told otherwise", async () => {
 });
 
 test("planBoot() refuses device trees for a kernel that takes none", async () => {
-  const files = image({
-    [`/boot/vmlinuz-${MADE_RELEASE}`]: madeBzImage(64 << 10),
-    "/usr/lib/modules/6.99.0-made-amd64/modules.dep": "",
-  });
+  const machine = {
+    ...profile(),
+    machine: "x86_64" as const,
+    devicetree_name: null,
+  };
   const given = { name: "my.dtb", bytes: DTB as Uint8Array<ArrayBuffer> };
   for (
     const options of [
@@ -307,10 +317,30 @@ test("planBoot() refuses device trees for a kernel that takes none", async () =>
     ] satisfies PlanOptions[]
   ) {
     assert.match(
-      await refused("plan.no-device-tree", planBoot(files, profile(), options)),
+      await refused(
+        "plan.no-device-tree",
+        planBoot(imageX86(), machine, options),
+      ),
       /Cannot use "my\.dtb" with kernel ".*": it is for x86_64/,
     );
   }
+});
+
+test("planBoot() refuses an image for another machine, before it misses modules", async () => {
+  const phone = {
+    ...profile(),
+    display_name: "Made Phone",
+    stage0: { kernel_modules: ["nothing"] },
+  };
+  assert.equal(
+    await refused("plan.wrong-machine", planBoot(imageX86(), phone)),
+    `Cannot boot "made" on Made Phone: its kernel "/boot/vmlinuz-${MADE_RELEASE}" is for x86_64, expected aarch64; use an image for arm64 (aarch64)`,
+  );
+  const pc = { ...phone, machine: "x86_64" as const, devicetree_name: null };
+  assert.match(
+    await refused("plan.wrong-machine", planBoot(image(), pc)),
+    /is for aarch64, expected x86_64; use an image for amd64 \(x86_64\)$/,
+  );
 });
 
 test("planBoot() takes the stage0 built in when it is given none", async () => {
@@ -352,9 +382,11 @@ test("planBoot() rejects with the reason of its signal", async () => {
 
 test("every built-in profile gets a boot image", async () => {
   for (const known of BUILTIN_PROFILES) {
-    const files = image({ [`${TREES}/${known.devicetree_name}.dtb`]: DTB });
+    const files = known.machine === "x86_64"
+      ? imageX86()
+      : image({ [`${TREES}/${known.devicetree_name}.dtb`]: DTB });
     const bare = { ...known, stage0: { kernel_modules: [] } };
-    const { bytes } = await planBoot(files, bare, OPTIONS);
+    const { bytes } = await planBoot(files, bare);
     const { header_version } = known.boot.fastboot_boot.android_bootimg;
     assert.equal(parseBootImage(bytes).headerVersion, header_version, known.id);
   }

@@ -369,6 +369,7 @@ export const BUILTIN_PROFILES: readonly DeviceProfile[] = [
   {
     "id": "virtual-phone-x86_64",
     "display_name": "Virtual phone (x86_64)",
+    "machine": "x86_64",
     "devicetree_name": null,
     "match": [
       {

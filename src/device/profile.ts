@@ -90,6 +90,8 @@ export interface DeviceProfile {
   readonly id: string;
   /** For people; `id` when absent. */
   readonly display_name?: string;
+  /** Processor, as `uname -m` names it: which kernels it runs; `aarch64` when absent. */
+  readonly machine?: "aarch64" | "x86_64";
   /**
    * Path of the device tree below the folder of a kernel's device trees, without `.dtb`; null where
    * the machine brings its own, so that none is sent.

@@ -26,6 +26,7 @@ type Mapping = Readonly<Record<string, unknown>>;
 export function findRuleProblems(data: unknown): Finding[] {
   return [
     ...findDuplicateMatches(data),
+    ...findNeedlessTree(data),
     ...findProbeProblems(data),
     ...findBootimgProblems(data),
     ...findDuplicateModules(data),
@@ -43,6 +44,21 @@ function findDuplicateMatches(data: unknown): Finding[] {
     reason: `${key} is in match[${first}] already, expected each device once`,
     found: key,
   }));
+}
+
+/** Only kernels of aarch64 are sent a device tree. */
+function findNeedlessTree(data: unknown): Finding[] {
+  const name = valueAt(data, ["devicetree_name"]);
+  const machine = valueAt(data, ["machine"]);
+  if (machine !== "x86_64" || typeof name !== "string") return [];
+  return [{
+    code: "profile.wrong-value",
+    path: ["devicetree_name"],
+    reason: `found ${quote(name)}, but machine is x86_64, which has no ` +
+      "device tree, expected null",
+    found: name,
+    expected: "null",
+  }];
 }
 
 function findProbeProblems(data: unknown): Finding[] {

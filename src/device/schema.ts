@@ -32,6 +32,9 @@ const DEVICETREE_NAME = z.nullable(text(
   "Path of the device tree below the kernel's folder of device trees, without .dtb",
 )).check(z.describe("null where the machine brings its own device tree"));
 
+const MACHINE = z.enum(["aarch64", "x86_64"])
+  .check(z.describe("Processor, as uname -m names it; aarch64 when absent"));
+
 const VARIABLE = text(
   new RegExp(`^[!-~]{1,${MAX_VARIABLE}}$`),
   `1 to ${MAX_VARIABLE} printable ASCII characters without spaces`,
@@ -127,6 +130,7 @@ const BOOTIMG = z.strictObject({
 export const PROFILE_SCHEMA = z.strictObject({
   id: ID,
   display_name: z.optional(DISPLAY_NAME),
+  machine: z.optional(MACHINE),
   devicetree_name: DEVICETREE_NAME,
   match: z.array(MATCH).check(z.minLength(1), z.maxLength(64)),
   probe: z.array(PROBE_STEP).check(z.maxLength(64)),

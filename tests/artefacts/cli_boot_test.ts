@@ -108,6 +108,24 @@ for (
   );
 }
 
+const PC_IMAGE = findFixture("guest-amd64.erofs");
+const pcOptions = PC_IMAGE === undefined
+  ? { skip: "missing: run deno task fixtures guest-amd64.erofs" }
+  : {};
+
+test("fastboop boot says that an image is for PCs", pcOptions, async () => {
+  for (const profile of ["oneplus-fajita", "virtual-phone-arm64"]) {
+    const { code, errors } = await runCli(
+      ["boot", PC_IMAGE!, "--device-profile", profile, "-o", "/dev/null"],
+    );
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^fastboop: Cannot boot ".*guest-amd64\.erofs" on .*: its kernel "\/.*" is for x86_64, expected aarch64; use an image for arm64 \(aarch64\)\n$/,
+    );
+  }
+});
+
 test("fastboop boot tells once that there is no server", options, async () => {
   const free = await listenTcp();
   free.close();

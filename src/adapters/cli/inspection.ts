@@ -1,4 +1,4 @@
-import { isSysroot, openDeployment } from "../../boot/ostree.ts";
+import { openMeantDeployment } from "../../boot/ostree.ts";
 import type { ReadOptions } from "../../block/reader.ts";
 import { isCoded } from "../../errors.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
@@ -40,9 +40,7 @@ export async function inspect(
   { files, chain, size, reader, others, passed }: OpenedSource,
   signal: AbortSignal,
 ): Promise<Inspection> {
-  const deployment = await isSysroot(files, { signal })
-    ? await openDeployment(files, undefined, { signal })
-    : undefined;
+  const deployment = await openMeantDeployment(files, undefined, { signal });
   const root = deployment?.files ?? files;
   const boots = await kernelToBoot(root, others, signal);
   return {

@@ -5,6 +5,7 @@
  */
 
 import type { BootEvent } from "../../boot/run/events.ts";
+import { openMeantDeployment } from "../../boot/ostree.ts";
 import { runBoot } from "../../boot/run/run.ts";
 import type { FileSystem } from "../../fs/filesystem.ts";
 import { PhoneConsole } from "../../phone/console.ts";
@@ -78,7 +79,7 @@ async function tryImage(
   const watch = watchConsole(command, view, stop);
   let phone: RunningPhone | undefined;
   try {
-    const model = await modelFor(command.profile, files, interrupt);
+    const model = await modelFor(command, files, interrupt);
     const { product, machine } = PHONE_MODELS[model];
     await checkMachine(machine);
     const profiles = await chosenProfiles(product, output, interrupt);
@@ -185,14 +186,16 @@ function notShown(
 }
 
 /** The kind of phone that is meant: by its profile, else by the programs in the image. */
-async function modelFor(
-  profile: string | undefined,
+export async function modelFor(
+  { profile, ostree }: Pick<TryCommand, "profile" | "ostree">,
   files: FileSystem,
   signal: AbortSignal,
 ): Promise<Model> {
   const models = Object.keys(PHONE_MODELS) as Model[];
   if (profile === undefined) {
-    return await isX86(files, signal) ? "x86_64" : "arm64";
+    const deployment = await openMeantDeployment(files, ostree, { signal });
+    const isX86 = await isRootForX86(deployment?.files ?? files, signal);
+    return isX86 ? "x86_64" : "arm64";
   }
   const model = models.find((one) => PHONE_MODELS[one].product === profile);
   if (model !== undefined) return model;
@@ -203,7 +206,10 @@ async function modelFor(
   );
 }
 
-async function isX86(files: FileSystem, signal: AbortSignal): Promise<boolean> {
+async function isRootForX86(
+  files: FileSystem,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (const path of INITS) {
     try {
       const header = new Uint8Array(ELF_MACHINE_AT + 2);
