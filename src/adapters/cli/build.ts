@@ -4,24 +4,26 @@
  * @module
  */
 
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type BootParts, planBoot, planParts } from "../../boot/plan.ts";
+import { warningsOf } from "../../boot/run/summary.ts";
 import { ReadError } from "../../errors.ts";
-import type { FoundRoot } from "../../image/find_root.ts";
 import { loadProfiles } from "../node/profiles.ts";
 import { isSameFile, replaceFile } from "../node/write_file.ts";
 import { type BuildCommand, UsageError } from "./command.ts";
+import type { OpenedSource } from "./image_source.ts";
 import { formatBoot, formatParts } from "./explain.ts";
 import { printable } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { readGiven } from "./payload.ts";
 
-/** Entries of an initramfs that had to give way and are named; of more, their number is told. */
-const SHOWN_OVERRIDES = 10;
-
 /** Makes what the command asks for; rejects with its error, and leaves no half of a file. */
 export async function runBuild(
-  { files, others }: Pick<FoundRoot, "files" | "others">,
+  { files, others, localFiles }: Pick<
+    OpenedSource,
+    "files" | "others" | "localFiles"
+  >,
   command: BuildCommand,
   output: Output,
   signal: AbortSignal,
@@ -35,7 +37,7 @@ export async function runBuild(
       command.what,
     );
   }
-  await checkOutput(command);
+  await checkOutput(command, localFiles);
   const { pool, warnings } = await loadProfiles({ signal });
   for (const { message } of warnings) output.warn(`${message}; skipped`);
   const { profile } = pool.get(command.profile);
@@ -56,24 +58,11 @@ export async function runBuild(
     if (toStdout) output.warn(`\n${text.trimEnd()}`);
     else await output.result(new TextEncoder().encode(text));
   };
-  const warn = ({ deviceTree, kernel, initramfs }: BootParts) => {
-    const { overrides } = initramfs;
-    for (const { path, by, instead } of overrides.slice(0, SHOWN_OVERRIDES)) {
-      // names in an archive are anyone's: none may drive the terminal
-      output.warn(
-        printable(
-          `"${by}" puts its own ${path} in the place of that of ${instead}`,
-        ),
-      );
+  const warn = (parts: BootParts) => {
+    // names in an archive are anyone's: none may drive the terminal
+    for (const { message } of warningsOf(parts)) {
+      output.warn(printable(message));
     }
-    if (overrides.length > SHOWN_OVERRIDES) {
-      output.warn(`and so on: ${overrides.length} entries in all`);
-    }
-    if (deviceTree?.otherRelease === undefined) return;
-    output.warn(
-      `the device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, ` +
-        `not of ${kernel.release}, which has none; give one by --dtb if the phone does not boot`,
-    );
   };
   if (command.what === "boot") {
     const plan = await planBoot(files, profile, options);
@@ -99,22 +88,34 @@ async function write(
   await replaceFile(path, bytes, { signal });
 }
 
-/** Refuses, before all the work, to write over what is read, and where there is no folder. */
-async function checkOutput(command: BuildCommand): Promise<void> {
-  const { output, image, stage0, dtb, overlays, augments } = command;
+/** Refuses, before all the work, to write over what is read, and where no file can be. */
+async function checkOutput(
+  command: BuildCommand,
+  localFiles: readonly string[],
+): Promise<void> {
+  const { output, stage0, dtb, overlays, augments } = command;
   if (output === undefined || output === "-") return;
-  for (const path of [image.path, stage0, dtb, ...overlays, ...augments]) {
+  for (const path of [...localFiles, stage0, dtb, ...overlays, ...augments]) {
     if (path === undefined || !await isSameFile(output, path)) continue;
     throw new UsageError(
       `Cannot write to "${output}": it is "${path}", which is read; name another file by -o`,
       command.what,
     );
   }
-  const parent = dirname(output);
-  if (await isSameFile(parent, parent)) return;
+  const folder = dirname(output);
+  const found = await isFolder(output)
+    ? "it is a folder, expected a file; name one in it"
+    : await isFolder(folder)
+    ? undefined
+    : `there is no folder "${folder}", expected one; make it first`;
+  if (found === undefined) return;
   throw new ReadError(
     "file.write-failed",
-    `Cannot write to "${output}": there is no folder "${parent}", expected one; make it first`,
-    { facts: { path: output, folder: parent } },
+    `Cannot write to "${output}": ${found}`,
+    { facts: { path: output, folder } },
   );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then((about) => about.isDirectory(), () => false);
 }

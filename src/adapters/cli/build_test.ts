@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { pathToFileURL } from "node:url";
 import { findFixture } from "../../../scripts/fixtures/all.ts";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
 import {
@@ -111,6 +112,16 @@ test("fastboop boot fails with one line and leaves no file", async () => {
         .toSpliced(6, 2),
       /Cannot write to "none\/x": there is no folder "none"/,
     ],
+    [
+      [...args(EMPTY, "oneplus-fajita", script), "--output", folder]
+        .toSpliced(6, 2),
+      /Cannot write to ".*": it is a folder, expected a file; name one in it/,
+    ],
+    [
+      [...args(EMPTY, "oneplus-fajita", script), "--output", `${script}/x`]
+        .toSpliced(6, 2),
+      /Cannot write to ".*": there is no folder ".*script", expected one/,
+    ],
     [args("none.erofs", "oneplus-fajita", script), /Cannot open "none\.erofs"/],
   ];
   for (const [args, message] of failing) {
@@ -129,9 +140,19 @@ test("fastboop boot does not write over what it reads", async () => {
   symlinkSync("image.erofs", link);
   const script = join(folder, "init");
   writeFileSync(script, "#!/bin/sh\n");
-  for (const output of [image, link, script]) {
+  const document = join(folder, "image.yaml");
+  writeFileSync(document, "file: image.erofs\n");
+  const named = [image, pathToFileURL(image).href, document];
+  for (
+    const [name, output] of [
+      ...named.map((name) => [name, image] as const),
+      [document, document],
+      [image, link],
+      [image, script],
+    ] as const
+  ) {
     const { code, errors } = await runCli(
-      ["boot", image, ...PHONE, "--stage0", script, "-o", output],
+      ["boot", name, ...PHONE, "--stage0", script, "-o", output],
     );
     assert.match(errors, /Cannot write to ".*": it is ".*", which is read/);
     assert.equal(code, 2);

@@ -32,6 +32,9 @@ export function summarize(plan: BootPlan): BuiltData {
   };
 }
 
+/** Entries of an initramfs that had to give way and are named; of more, their number is told. */
+const NAMED_OVERRIDES = 10;
+
 /** What a user should know of a boot image, though it is used. */
 export function warningsOf(
   { deviceTree, kernel, initramfs }: Pick<
@@ -39,15 +42,21 @@ export function warningsOf(
     "deviceTree" | "kernel" | "initramfs"
   >,
 ): { readonly code: string; readonly message: string }[] {
-  const warnings = initramfs.overrides.map(({ path, by, instead }) => ({
-    code: "plan.override",
-    message: `"${by}" puts its own ${path} in the place of that of ${instead}`,
-  }));
+  const { overrides } = initramfs;
+  const override = (message: string) => ({ code: "plan.override", message });
+  const warnings = overrides.slice(0, NAMED_OVERRIDES).map((
+    { path, by, instead },
+  ) =>
+    override(`"${by}" puts its own ${path} in the place of that of ${instead}`)
+  );
+  if (overrides.length > NAMED_OVERRIDES) {
+    warnings.push(override(`And so on: ${overrides.length} entries in all`));
+  }
   if (deviceTree?.otherRelease !== undefined) {
     warnings.push({
       code: "plan.other-device-tree",
       message:
-        `The device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, not of ${kernel.release}, which has none; give one if the phone does not boot`,
+        `The device tree "${deviceTree.from}" is of kernel ${deviceTree.otherRelease}, not of ${kernel.release}, which has none; give one, by --dtb, if the phone does not boot`,
     });
   }
   return warnings;
