@@ -4,10 +4,10 @@
  * @module
  */
 
+import { phoneText } from "../../boot/run/context.ts";
 import type { BootOptions, FoundPhone } from "../../boot/run/options.ts";
 import { printable } from "./listing.ts";
 import type { Output } from "./output.ts";
-import { phoneText } from "./view/event_text.ts";
 
 /** Asks until a number of the list is given; nothing for none. */
 export async function chooseOne(

@@ -5,14 +5,13 @@
  */
 
 import { BusWatch } from "../../boot/run/bus_watch.ts";
-import { runContext } from "../../boot/run/context.ts";
+import { idsText, runContext } from "../../boot/run/context.ts";
 import { findPhones } from "../../boot/run/find.ts";
 import { openUsb } from "../node/usb.ts";
 import { chosenProfiles } from "./boot_source.ts";
 import type { DetectCommand } from "./command.ts";
 import { printable } from "./listing.ts";
 import { type Output, resultText } from "./output.ts";
-import { formatIds } from "./view/format.ts";
 import { eventLine } from "./view/event_text.ts";
 
 /** A phone and a profile that it fits. */
@@ -82,7 +81,7 @@ export async function runDetect(
 export function formatDetected(found: Detected): string {
   const { profile, name, serialNumber, port } = found;
   return printable([
-    formatIds(found),
+    idsText(found),
     `profile=${profile}`,
     `name="${name}"`,
     ...serialNumber === undefined ? [] : [`serial="${serialNumber}"`],

@@ -66,12 +66,20 @@ export function serialOf({ serialNumber }: UsbDevice): string | undefined {
   return serialNumber?.trim() || undefined;
 }
 
-/** A phone in words: `18d1:d00d "0123" at 1-2`. */
-export function phoneText(
-  { vendorId, productId, serialNumber, port }: PhoneData,
+/** Ids of a USB device: `18d1:d00d`. */
+export function idsText(
+  { vendorId, productId }: Pick<PhoneData, "vendorId" | "productId">,
 ): string {
-  const hex = (id: number) => id.toString(16).padStart(4, "0");
-  const id = `${hex(vendorId)}:${hex(productId)}`;
-  const serial = serialNumber === undefined ? "" : ` "${serialNumber}"`;
-  return `${id}${serial}${port === undefined ? "" : ` at ${port}`}`;
+  return [vendorId, productId].map((id) => id.toString(16).padStart(4, "0"))
+    .join(":");
+}
+
+/** A phone in words: `18d1:d00d "0123" at 1-2`. */
+export function phoneText(phone: PhoneData): string {
+  const { serialNumber, port } = phone;
+  return [
+    idsText(phone),
+    ...serialNumber === undefined ? [] : [`"${serialNumber}"`],
+    ...port === undefined ? [] : [`at ${port}`],
+  ].join(" ");
 }

@@ -5,7 +5,7 @@
  */
 
 import type { UsbDevice } from "../../usb/shape.ts";
-import { describePhone, type RunContext } from "./context.ts";
+import { describePhone, idsText, type RunContext } from "./context.ts";
 import type { PhoneData } from "./events.ts";
 
 /** Gives each phone a name that no other one has for as long as it is known. */
@@ -33,10 +33,10 @@ export class PhoneNames {
     this.#names.delete(device);
   }
 
-  #free({ vendorId, productId, serialNumber, port }: PhoneData): string {
+  #free(phone: PhoneData): string {
+    const { serialNumber, port } = phone;
     const taken = new Set(this.#names.values());
-    const ids = [vendorId, productId]
-      .map((id) => id.toString(16).padStart(4, "0")).join(":");
+    const ids = idsText(phone);
     const wishes = [
       ...serialNumber === undefined ? [] : [serialNumber],
       ...port === undefined ? [] : [`${ids}@${port}`],

@@ -4,14 +4,10 @@
  * @module
  */
 
-import type { BootEvent, PhoneData } from "../../../boot/run/events.ts";
+import { phoneText } from "../../../boot/run/context.ts";
+import type { BootEvent } from "../../../boot/run/events.ts";
 import { printable } from "../listing.ts";
-import {
-  formatBytes,
-  formatDuration,
-  formatIds,
-  formatRate,
-} from "./format.ts";
+import { formatBytes, formatDuration, formatRate } from "./format.ts";
 import { hintFor } from "./hints.ts";
 
 /** What kind of line it is: for colours, and for who wants fewer. */
@@ -198,14 +194,4 @@ function finishedLine(
       ? `${why}. The phone stands still, as its system is here: serve it again by --resume, or restart it by holding its power key. Nothing was written to it`
       : `${why}. Nothing was written to it`,
   ];
-}
-
-/** A phone: `18d1:d00d "0123" at 1-2`. */
-export function phoneText(device: PhoneData): string {
-  const { serialNumber, port } = device;
-  return [
-    formatIds(device),
-    ...serialNumber === undefined ? [] : [`"${serialNumber}"`],
-    ...port === undefined ? [] : [`at ${port}`],
-  ].join(" ");
 }

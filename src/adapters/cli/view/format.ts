@@ -33,14 +33,3 @@ export function formatDuration(ms: number): string {
     two(seconds % 60)
   } h`;
 }
-
-/** Ids of a USB device: `18d1:d00d`. */
-export function formatIds(
-  { vendorId, productId }: {
-    readonly vendorId: number;
-    readonly productId: number;
-  },
-): string {
-  return [vendorId, productId].map((id) => id.toString(16).padStart(4, "0"))
-    .join(":");
-}
