@@ -8,8 +8,10 @@ import { concat } from "../../bytes/concat.ts";
 import { encodeName } from "../../bytes/text.ts";
 import { FormatError } from "../../errors.ts";
 import type { FileSystem, Inode } from "../../fs/filesystem.ts";
+import { shownUrl } from "../../http/address.ts";
 import type { Command } from "./command.ts";
 import { withSource } from "./image_source.ts";
+import { isLink } from "./sources.ts";
 import { formatInspection, inspect } from "./inspection.ts";
 import { formatLong, printable } from "./listing.ts";
 import { type Output, resultText as text } from "./output.ts";
@@ -49,7 +51,9 @@ export async function runCommand(
     case "inspect": {
       const { image, json } = command;
       return await withSource(image, output, signal, async (source) => {
-        const facts = await inspect(image.path, source, signal);
+        const { path } = image;
+        const name = isLink(path) ? shownUrl(path) : path;
+        const facts = await inspect(name, source, signal);
         const shown = json
           ? `${JSON.stringify(facts)}\n`
           : formatInspection(facts);

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { smallImage } from "../../../tests/support/erofs_images.ts";
+import { withServer } from "../../../tests/support/http_world.ts";
+import { runCli } from "../../../tests/support/run_cli.ts";
 import { formatInspection, type Inspection } from "./inspection.ts";
 
 const FACTS: Inspection = {
@@ -56,4 +59,19 @@ test("formatInspection() says when nothing would boot, and which deployment woul
   assert.match(text, /^kernel: +none$/m);
   assert.match(text, /^boots: +nothing: there is no kernel$/m);
   assert.match(text, /^deployment: +\/ostree\/boot\.1\/a\/b\/0$/m);
+});
+
+test("fastboop inspect does not show the secrets of a link", async () => {
+  const { bytes } = smallImage("plain");
+  await withServer({ content: bytes }, async (server) => {
+    const { host } = new URL(server.url());
+    const link = `http://me:geheim@${host}/image.erofs?token=secret`;
+    for (const json of [[], ["--json"]]) {
+      const args = ["inspect", "--no-cache", ...json, link];
+      const { code, text, errors } = await runCli(args);
+      assert.equal(code, 0, errors);
+      assert.ok(text.includes(`http://${host}/image.erofs?…`), text);
+      assert.doesNotMatch(text + errors, /geheim|secret/);
+    }
+  });
 });
