@@ -1,5 +1,6 @@
 import process from "node:process";
 import { ReadError } from "../../errors.ts";
+import { reasonOf } from "../../http/failure.ts";
 
 /** What each runtime takes besides the standard, to go through a proxy. */
 type ProxyInit = RequestInit & { client?: unknown; proxy?: string };
@@ -23,7 +24,16 @@ type CreateHttpClient = (options: {
 export function fetchThrough(proxy: string | undefined): typeof fetch {
   if (proxy === undefined) return fetch;
   const init = proxyInit(proxy);
-  return (input, given) => fetch(input, { ...given, ...init });
+  const { host } = new URL(proxy);
+  return async (input, given) => {
+    try {
+      return await fetch(input, { ...given, ...init });
+    } catch (cause) {
+      given?.signal?.throwIfAborted();
+      // runtimes name neither; the reader cannot know that there is a proxy
+      throw new TypeError(`through the proxy ${host}: ${reasonOf(cause)}`);
+    }
+  };
 }
 
 function proxyInit(proxy: string): ProxyInit {

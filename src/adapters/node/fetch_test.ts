@@ -38,6 +38,32 @@ test("fetchThrough() sends requests to the proxy, with its name and password", a
   }
 });
 
+test(
+  "fetchThrough() names a proxy that does not answer, without its password",
+  {
+    skip: NODE,
+  },
+  async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) =>
+      server.listen(0, "127.0.0.1", resolve)
+    );
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const fetch = fetchThrough(`http://me:secret@127.0.0.1:${port}`);
+    await assert.rejects(fetch("http://image.invalid/a"), (error: Error) => {
+      assert.match(error.message, new RegExp(`the proxy 127.0.0.1:${port}: .`));
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    });
+    const signal = AbortSignal.abort("left");
+    await assert.rejects(
+      fetch("http://image.invalid/a", { signal }),
+      (error) => error === "left",
+    );
+  },
+);
+
 test("fetchThrough() is the runtime's own without a proxy", () => {
   assert.equal(fetchThrough(undefined), fetch);
 });

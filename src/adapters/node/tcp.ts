@@ -11,6 +11,9 @@ import type { ByteStream } from "../../usb/usbip/stream.ts";
 /** Received bytes that wait for their reader before the other side is slowed down. */
 const RECEIVE_BYTES = 1 << 20;
 
+/** Of errors that another port helps against; the rest is about the address. */
+const LOCAL_PORT = /^(?:EADDRINUSE|EACCES)$/;
+
 /** A server that gives each connection as a stream. */
 export interface TcpListener {
   /** Chosen by the system where none was asked for. */
@@ -94,7 +97,11 @@ export function listenTcp(
       reject(
         new UsbError(
           "usb.unreachable",
-          `Cannot listen on ${host}:${wanted}: ${cause.message}; choose another port`,
+          `Cannot listen on ${host}:${wanted}: ${cause.message}; choose another ${
+            "code" in cause && LOCAL_PORT.test(String(cause.code))
+              ? "port"
+              : "address of this machine"
+          }`,
           { facts: { host, port: wanted }, cause },
         ),
       );

@@ -137,6 +137,23 @@ test("connectTcp() tells when nobody listens, and leaves when it is told to", as
   listener.close();
 });
 
+test("listenTcp() says what else to choose", async () => {
+  const { port, close } = await listenTcp();
+  for (
+    const [where, advice] of [
+      [{ port }, "port"],
+      [{ host: "no-such-host.invalid" }, "address of this machine"],
+    ] as const
+  ) {
+    await assert.rejects(listenTcp(where), (error) => {
+      assert.ok(isCoded(error, "usb.unreachable"));
+      assert.match(error.message, new RegExp(`; choose another ${advice}$`));
+      return true;
+    });
+  }
+  close();
+});
+
 test("listenTcp() gives many connections and ends when it is closed", async () => {
   const listener = await listenTcp();
   const clients = await Promise.all(

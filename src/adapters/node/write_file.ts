@@ -4,7 +4,15 @@
  * @module
  */
 
-import { realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import type { ReadOptions } from "../../block/reader.ts";
 import { ReadError } from "../../errors.ts";
@@ -28,6 +36,13 @@ export async function replaceFile(
     if (there !== undefined && !there.isFile() && !there.isDirectory()) {
       // to put a file in the place of /dev/null would break the system
       return await writeFile(path, bytes);
+    }
+    if (there === undefined) {
+      const target = await readlink(path).catch(noLink);
+      if (target !== undefined) {
+        const led = resolve(dirname(path), target);
+        return await replaceFile(led, bytes, options);
+      }
     }
     const real = there === undefined ? path : await realpath(path);
     const part = `${real}.part-${process.pid}`;
@@ -59,6 +74,12 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   );
   return one !== undefined && other !== undefined && one.dev === other.dev &&
     one.ino === other.ino;
+}
+
+function noLink(error: unknown): undefined {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  if (code === "EINVAL" || code === "UNKNOWN") return undefined;
+  return none(error);
 }
 
 function none(error: unknown): undefined {

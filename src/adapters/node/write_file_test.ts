@@ -31,6 +31,20 @@ test("replaceFile() puts a file in the place of another, where links lead", asyn
   assert.equal(readFileSync(target, "utf8"), "new");
 });
 
+test("replaceFile() makes the file that a link leads to", async () => {
+  const link = join(folder, "ahead"), further = join(folder, "further");
+  symlinkSync("further", link);
+  symlinkSync(join(folder, "made"), further);
+  await replaceFile(link, BYTES);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.ok(lstatSync(further).isSymbolicLink());
+  assert.equal(readFileSync(join(folder, "made"), "utf8"), "new");
+  symlinkSync("round", join(folder, "round"));
+  const error = await replaceFile(join(folder, "round"), BYTES)
+    .catch((error) => error);
+  assert.ok(isCoded(error, "file.write-failed"), `${error}`);
+});
+
 test("replaceFile() writes into a pipe and leaves it one", async () => {
   const pipe = join(folder, "pipe");
   const made = spawnSync("mkfifo", [pipe]);
