@@ -60,7 +60,9 @@ export class DiskStoreEntry {
   #pendingBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #flushing: Promise<void> = Promise.resolve();
-  readonly #writes = new Set<Promise<void>>();
+  /** Reads and writes under way. */
+  readonly #work = new Set<Promise<unknown>>();
+  #closing = false;
 
   constructor(
     path: string,
@@ -104,43 +106,16 @@ export class DiskStoreEntry {
     }
   }
 
-  async read(
+  read(
     offset: number,
     into: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const unit = this.extentSize;
-    const end = offset + into.length;
-    for (let at = offset; at < end;) {
-      if (!this.has(at, end - at)) return false;
-      let index = Math.floor(at / unit);
-      const trusted = this.#extents.isTrusted(index);
-      const limit = trusted ? end : Math.min(end, index * unit + CHECK_BYTES);
-      let stop = (index + 1) * unit;
-      while (stop < limit && this.#extents.isTrusted(++index) === trusted) {
-        stop += unit;
-      }
-      const part = into.subarray(at - offset, Math.min(stop, end) - offset);
-      const good = trusted
-        ? await this.#data.read(at, part, signal)
-        : await this.#readChecked(at, part, signal);
-      if (!good) {
-        if (trusted) this.#forget(Math.floor(at / unit));
-        return false;
-      }
-      at += part.length;
-    }
-    return true;
+    return this.#doing(this.#readParts(offset, into, signal));
   }
 
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
-    const work = this.#write(offset, bytes);
-    this.#writes.add(work);
-    try {
-      await work;
-    } finally {
-      this.#writes.delete(work);
-    }
+  write(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#doing(this.#write(offset, bytes));
   }
 
   async finish(size: number): Promise<void> {
@@ -171,15 +146,54 @@ export class DiskStoreEntry {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writes);
+    this.#closing = true;
+    await Promise.allSettled(this.#work);
     await this.flush();
-    // reads that still go on may find damage, which nobody can write down any more
-    this.stop();
     await this.#data.close();
     await this.#map.close();
     if (this.#use !== undefined) {
       await rm(this.#use, { force: true }).catch(() => {});
     }
+  }
+
+  /** The files stay open for as long as `work` goes on. */
+  async #doing<T>(work: Promise<T>): Promise<T> {
+    this.#work.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#work.delete(work);
+    }
+  }
+
+  async #readParts(
+    offset: number,
+    into: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const unit = this.extentSize;
+    const end = offset + into.length;
+    for (let at = offset; at < end;) {
+      // whoever closes waits for the part under way alone
+      if (this.#closing || !this.has(at, end - at)) return false;
+      let index = Math.floor(at / unit);
+      const trusted = this.#extents.isTrusted(index);
+      const limit = trusted ? end : Math.min(end, index * unit + CHECK_BYTES);
+      let stop = (index + 1) * unit;
+      while (stop < limit && this.#extents.isTrusted(++index) === trusted) {
+        stop += unit;
+      }
+      const part = into.subarray(at - offset, Math.min(stop, end) - offset);
+      const good = trusted
+        ? await this.#data.read(at, part, signal)
+        : await this.#readChecked(at, part, signal);
+      if (!good) {
+        if (trusted) this.#forget(Math.floor(at / unit));
+        return false;
+      }
+      at += part.length;
+    }
+    return true;
   }
 
   async #write(offset: number, bytes: Uint8Array): Promise<void> {
