@@ -225,7 +225,10 @@ function checkTransfer(pipe: string, found: number, expected: number): void {
   );
 }
 
-/** {@linkcode Sleep} by `setTimeout`. */
+/** What `setTimeout` takes, 24.8 days: for what is above, it fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** {@linkcode Sleep} by `setTimeout`: no longer than that can. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -236,6 +239,6 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(() => {
       forget();
       resolve();
-    }, ms);
+    }, Math.min(ms, MAX_TIMEOUT_MS));
   });
 }

@@ -76,7 +76,7 @@ test("parseCommand() gives what was typed, with the defaults", () => {
 test("parseCommand() chooses phones, and how long they are waited for", () => {
   const words =
     "--device-serial a --device-serial=b --port 1-2 --all --resume " +
-    "--wait 1.5 --gadget-wait 0 --gone-after 0 --usb usbip://lab -v --json";
+    "--wait 1.5 --gadget-wait 0 --gone-after 0.5 --usb usbip://lab -v --json";
   assert.deepEqual(parseCommand(["boot", "x.img", ...words.split(" ")]), {
     ...BOOT,
     serialNumbers: ["a", "b"],
@@ -85,7 +85,7 @@ test("parseCommand() chooses phones, and how long they are waited for", () => {
     resume: true,
     waitMs: 1500,
     gadgetMs: Infinity,
-    goneMs: 0,
+    goneMs: 500,
     usb: "usbip://lab",
     verbosity: 1,
     json: true,
@@ -99,6 +99,26 @@ test("parseCommand() chooses phones, and how long they are waited for", () => {
   assert.equal(detect("--wait"), Infinity);
   assert.equal(detect("--wait", "0"), Infinity);
   assert.equal(detect("--wait", "2"), 2000);
+});
+
+test("parseCommand() takes no wait that a timer could not keep, and 0 for ever or not at all", () => {
+  for (
+    const [words, message] of [
+      ["boot x.img --wait 2073601", /--wait "2073601", .* at most 2073600/],
+      ["boot x.img --gadget-wait 1e3", /expected seconds/],
+      ["boot x.img --gone-after 0", /--gone-after "0", expected more than 0/],
+      ["try x.img --timeout 0.0", /--timeout "0.0", expected more than 0/],
+      ["try x.img --timeout 99999999", /at most 2073600/],
+      ["detect --wait 99999999", /at most 2073600/],
+    ] as const
+  ) {
+    assert.throws(() => parseCommand(words.split(" ")), {
+      name: "UsageError",
+      message,
+    });
+  }
+  const longest = parseCommand(["boot", "x.img", "--wait", "2073600"]);
+  assert.equal("waitMs" in longest && longest.waitMs, 2_073_600_000);
 });
 
 test("parseCommand() takes how an image is got at, for all commands about one", () => {
@@ -206,6 +226,30 @@ test("parseCommand() makes a file when -o says so", () => {
       error instanceof UsageError && error.topic === "boot" &&
       /given twice, expected once for a file/.test(error.message),
   );
+});
+
+test("parseCommand() refuses options about phones when a file is made", () => {
+  const args = ["boot", "x.img", "--device-profile", "a", "-o", "-"];
+  for (
+    const [words, option] of [
+      ["--json", "--json"],
+      ["-v -q", "--verbose"],
+      ["-q", "--quiet"],
+      ["--all", "--all"],
+      ["--resume", "--resume"],
+      ["--port 1-2", "--port"],
+      ["--usb auto", "--usb"],
+      ["--wait 0", "--wait"],
+      ["--gadget-wait 5", "--gadget-wait"],
+      ["--gone-after 5", "--gone-after"],
+    ] as const
+  ) {
+    assert.throws(() => parseCommand([...args, ...words.split(" ")]), {
+      name: "UsageError",
+      topic: "boot",
+      message: `Cannot use ${option} with -o: no phone is asked`,
+    });
+  }
 });
 
 test("every command tells what it is about, every option too", () => {

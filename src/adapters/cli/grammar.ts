@@ -183,8 +183,8 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is served aga
     )
     .option(
       "--gone-after <SECONDS>",
-      "end when the phone has been unplugged for so long; never by default",
-      value.once("--gone-after", value.seconds),
+      "end when the phone has been unplugged for so long, more than 0; never by default",
+      value.once("--gone-after", value.someSeconds),
     )
     .optionsGroup("What is told:")
     .option(
@@ -227,6 +227,7 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is served aga
           usb: flags.usb ?? "auto",
         });
       }
+      refuseAboutPhones(flags);
       take({
         kind: "build",
         what: "boot",
@@ -277,8 +278,8 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is served aga
     )
     .option(
       "--timeout <SECONDS>",
-      `failed when it takes longer; ${TRY_SECONDS} by default`,
-      value.once("--timeout", value.seconds),
+      `failed when it takes longer, more than 0; ${TRY_SECONDS} by default`,
+      value.once("--timeout", value.someSeconds),
     )
     .option(
       "--memory <MIB>",
@@ -333,6 +334,20 @@ Ctrl-C ends serving: a phone that runs stands still then, until it is served aga
       })
     );
   return [boot, attempt, phoneGrammar(take), detect, stage0];
+}
+
+/** Options of `boot` that say which phone, and what is told of it. */
+const ABOUT_PHONES = [
+  ...["port", "all", "resume", "usb", "wait", "gadgetWait", "goneAfter"],
+  ...["json", "verbose", "quiet"],
+];
+
+/** Refuses what would have no effect where a file is made. */
+function refuseAboutPhones(flags: Readonly<Record<string, unknown>>): void {
+  const given = ABOUT_PHONES.find((name) => flags[name] !== undefined);
+  if (given === undefined) return;
+  const option = given.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  throw new UsageError(`Cannot use --${option} with -o: no phone is asked`);
 }
 
 function forFile(

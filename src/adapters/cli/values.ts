@@ -8,6 +8,9 @@ import { type Digest, parseDigest } from "../../image/digest.ts";
 import { UsageError } from "./command.ts";
 import type { PayloadOptions } from "./command.ts";
 
+/** 24 days: `setTimeout` takes 2147483647 ms, some hours more, and fires at once for what is above. */
+const MAX_SECONDS = 2_073_600;
+
 /** An option that may be given once; its value is what `parse` makes of the text. */
 export function once<T>(
   option: string,
@@ -46,11 +49,24 @@ export function path(text: string, option: string): string {
   );
 }
 
-/** A number of seconds, as milliseconds. */
+/** A number of seconds, as milliseconds; by 0 what is waited for is waited for for ever. */
 export function seconds(text: string, option: string): number {
   const value = Number(text);
-  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && value <= 1e9) return value * 1000;
-  throw new UsageError(`Cannot use ${option} "${text}", expected seconds`);
+  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && value <= MAX_SECONDS) {
+    return value * 1000;
+  }
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected seconds, at most ${MAX_SECONDS} (24 days)`,
+  );
+}
+
+/** A number of seconds where there is no for ever, as milliseconds. */
+export function someSeconds(text: string, option: string): number {
+  const value = seconds(text, option);
+  if (value > 0) return value;
+  throw new UsageError(
+    `Cannot use ${option} "${text}", expected more than 0 seconds`,
+  );
 }
 
 /** `true` or `false`. */
