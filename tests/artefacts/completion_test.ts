@@ -49,20 +49,18 @@ echo "\${COMPREPLY[@]}"`,
 
 test("zsh takes the script", needs("zsh"), () => {
   run("zsh", `compdef() { :; }\n${script("zsh")}`);
-  const listed = run(
-    "zsh",
-    `compdef() { :; }
+  const listed = (command: string) =>
+    run(
+      "zsh",
+      `compdef() { :; }
 _describe() { print -rl -- \${(P)2%%:*}; }
 _files() { :; }
 ${script("zsh")}
-words=(fastboop devpro ''); CURRENT=3
+words=(fastboop ${command} ''); CURRENT=3
 _fastboop`,
-  );
-  assert.deepEqual(listed.trim().split("\n").slice(0, 3), [
-    "list",
-    "show",
-    "check",
-  ]);
+    ).trim().split("\n");
+  assert.deepEqual(listed("devpro").slice(0, 3), ["list", "show", "check"]);
+  assert.ok(listed("cache").includes("path"));
 });
 
 test("fish completes commands and options", needs("fish"), () => {
@@ -71,5 +69,9 @@ test("fish completes commands and options", needs("fish"), () => {
       .split("\n").map((found) => found.split("\t")[0]);
   assert.deepEqual(complete("fastboop de").sort(), ["detect", "devpro"]);
   assert.deepEqual(complete("fastboop devpro sh"), ["show"]);
+  assert.deepEqual(complete("fastboop cache p").sort(), ["path", "prune"]);
+  // one word is enough: what follows would be a file
+  assert.deepEqual(complete("fastboop cache list prun"), [""]);
+  assert.deepEqual(complete("fastboop completion fish zs"), [""]);
   assert.deepEqual(complete("fastboop boot --device-s"), ["--device-serial"]);
 });

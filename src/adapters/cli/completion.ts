@@ -44,16 +44,18 @@ export function completionScript(
   }
 }
 
-/** Shell code that sets `path` to the words of `words` that are commands. */
+/** Shell code that sets the variable `to` to the words of `words` that are commands. */
 function findPath(
   commands: readonly CompletedCommand[],
   words: string,
+  to: string,
 ): string {
   const paths = commands.map(({ path }) => path).filter((path) => path !== "");
-  return `  local path= word
+  const next = `\${${to}:+$${to} }$word`;
+  return `  local ${to}= word
   for word in ${words}; do
-    case "\${path:+$path }$word" in
-      ${paths.map(quoteBlanks).join("|")}) path="\${path:+$path }$word" ;;
+    case "${next}" in
+      ${paths.map(quoteBlanks).join("|")}) ${to}="${next}" ;;
     esac
   done`;
 }
@@ -69,7 +71,7 @@ function bash(commands: readonly CompletedCommand[]): string {
   });
   return `# bash completion for fastboop
 _fastboop() {
-${findPath(commands, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"')}
+${findPath(commands, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"', "path")}
   local words= current="\${COMP_WORDS[COMP_CWORD]}"
   case "$path" in
 ${cases.join("\n")}
@@ -81,6 +83,8 @@ complete -o default -F _fastboop fastboop
 }
 
 function zsh(commands: readonly CompletedCommand[]): string {
+  // "path" is where zsh has programs
+  const path = "at";
   const cases = commands.map(({ path, words, options, choices }) => {
     const listed = [
       ...[...words, ...options].map(({ name, about }) =>
@@ -92,16 +96,16 @@ function zsh(commands: readonly CompletedCommand[]): string {
   });
   return `#compdef fastboop
 _fastboop() {
-${findPath(commands, '"${(@)words[2,CURRENT-1]}"')}
+${findPath(commands, '"${(@)words[2,CURRENT-1]}"', path)}
   local -a listed
-  case "$path" in
+  case "$${path}" in
 ${cases.join("\n")}
   esac
   _describe fastboop listed
   _files
 }
 compdef _fastboop fastboop
-`.replaceAll(/\bpath\b/g, "at"); // in zsh, path is where programs are
+`;
 }
 
 function fish(commands: readonly CompletedCommand[]): string {
@@ -111,11 +115,18 @@ function fish(commands: readonly CompletedCommand[]): string {
       : path.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`)
         .join("; and ");
     const start = `complete -c fastboop -n ${quote(condition)}`;
+    const names = [...words.map(({ name }) => name), ...choices];
+    // one of them is enough
+    const first = path === "" ? start : `complete -c fastboop -n ${
+      quote(
+        `${condition}; and not __fish_seen_subcommand_from ${names.join(" ")}`,
+      )
+    }`;
     return [
       ...words.map(({ name, about }) =>
-        `${start} -f -a ${quote(name)} -d ${quote(about)}`
+        `${first} -f -a ${quote(name)} -d ${quote(about)}`
       ),
-      ...choices.map((name) => `${start} -f -a ${quote(name)}`),
+      ...choices.map((name) => `${first} -f -a ${quote(name)}`),
       ...options.map(({ name, about, value }) => {
         const flag = name.startsWith("--")
           ? `-l ${name.slice(2)}`
