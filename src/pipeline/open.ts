@@ -20,7 +20,7 @@ import { readMbr } from "../format/mbr/read.ts";
 import { openSparse } from "../format/sparse/open.ts";
 import { openTarEntry } from "../format/tar/open.ts";
 import { openXz } from "../format/xz/open.ts";
-import { parseDigest, withDigest } from "../image/digest.ts";
+import { type Digest, parseDigest } from "../image/digest.ts";
 import { type Layer, named } from "../image/layers.ts";
 import type { Content, PartitionStep, Step } from "./step.ts";
 
@@ -32,6 +32,8 @@ export interface PipelineWorld {
   openFile(path: string): Promise<BlockReader>;
   /** Opens what an index describes; the store is found beside it when none is given. */
   openCasync(index: string, store: string | undefined): Promise<BlockReader>;
+  /** Checks a digest as far as that can be done; gives what to read instead. */
+  checkDigest(reader: BlockReader, digest: Digest): Promise<BlockReader>;
   /** Has it closed when the image is. */
   keep<T extends { close(): Promise<void> }>(opened: T): T;
 }
@@ -46,9 +48,9 @@ export interface OpenedPipeline {
 
 /**
  * Opens a pipeline, its source first. What a step states of its content is held against what it gives:
- * the size at once, the digest as far as the bytes are read from their start to their end.
+ * the size at once, the digest as the world does it.
  *
- * @throws {ReadError} `pipeline.wrong-size`; reads `digest.mismatch`; what the world and the formats throw
+ * @throws {ReadError} `pipeline.wrong-size`; what the world and the formats throw
  */
 export async function openPipeline(
   step: Step,
@@ -58,7 +60,7 @@ export async function openPipeline(
   const { reader, chain, label } = await openStep(step, world, options);
   const checked = step.content === undefined
     ? reader
-    : checkContent(reader, step.content);
+    : await checkContent(reader, step.content, world);
   return {
     reader: checked,
     chain: [...chain, { label, size: checked.size }],
@@ -142,10 +144,11 @@ function partitionOf(
   return selectPartition(table, selector);
 }
 
-function checkContent(
+async function checkContent(
   reader: BlockReader,
   { digest, size_bytes: size }: Content,
-): BlockReader {
+  world: PipelineWorld,
+): Promise<BlockReader> {
   if (reader.size !== size) {
     throw new ReadError(
       "pipeline.wrong-size",
@@ -153,5 +156,5 @@ function checkContent(
       { facts: { name: reader.name, found: reader.size, expected: size } },
     );
   }
-  return withDigest(reader, parseDigest(digest));
+  return await world.checkDigest(reader, parseDigest(digest));
 }

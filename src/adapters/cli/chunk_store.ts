@@ -11,6 +11,7 @@ import type { HashChunk } from "../../format/casync/chunk.ts";
 import type { ChunkStore } from "../../format/casync/chunks.ts";
 import { concat } from "../../bytes/concat.ts";
 import { isCoded, ReadError } from "../../errors.ts";
+import { shownUrl } from "../../http/address.ts";
 import type { HttpStatistics } from "../../http/meter.ts";
 import type { HttpOptions } from "../../http/options.ts";
 import { openHttpStream } from "../../http/stream.ts";
@@ -76,6 +77,19 @@ export function linkStore(
     }
     return concat(pieces);
   };
+}
+
+/** A store on a server that is not to be asked: chunks that are kept never get here. */
+export function offlineStore(base: string): ChunkStore {
+  const link = shownUrl(base);
+  return (path) =>
+    Promise.reject(
+      new ReadError(
+        "http.offline",
+        `Cannot read chunk "${path}" of "${link}": it is not kept, and the server is not to be asked; leave --offline out once`,
+        { facts: { link, path } },
+      ),
+    );
 }
 
 function tooLarge(name: string, size: number, maxSize: number): ReadError {

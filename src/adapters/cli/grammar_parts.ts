@@ -35,7 +35,7 @@ export const imageProgram = (name: string) =>
     )
     .option(
       "--header <NAME: VALUE>",
-      "send this header to the link's server; several",
+      "send this header to the origin of the link, or of the first link that a pipeline in a file leads to, and to no other; several",
       value.several("--header", value.header),
     )
     .option(

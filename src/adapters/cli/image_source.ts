@@ -11,11 +11,6 @@ import type { BlockReader } from "../../block/reader.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import { ReadError } from "../../errors.ts";
 import type { Fetched } from "../../boot/run/events.ts";
-import {
-  type DigestReader,
-  verifyDigest,
-  withDigest,
-} from "../../image/digest.ts";
 import { isCasyncIndex } from "../../format/casync/index.ts";
 import { defaultChunkStore } from "../../format/casync/store_location.ts";
 import { shownUrl } from "../../http/address.ts";
@@ -27,7 +22,7 @@ import { openPipeline } from "../../pipeline/open.ts";
 import { looksLikePipeline, parsePipeline } from "../../pipeline/parse.ts";
 import type { ImageOptions } from "./command.ts";
 import type { Output } from "./output.ts";
-import { isLink, Sources } from "./sources.ts";
+import { isLink, localPath, Sources } from "./sources.ts";
 
 /** A file of more bytes is no pipeline. */
 const MAX_PIPELINE = 64 << 10;
@@ -54,7 +49,7 @@ export async function openSource(
 ): Promise<OpenedSource> {
   const sources = new Sources(options, output, signal);
   try {
-    const outer = await openOuter(options, sources, output, signal);
+    const outer = await openOuter(options, sources, signal);
     const { reader } = outer;
     // of files, phones read in their own order: nothing is read ahead of them
     const isFile = outer.chain.at(-1)?.label === "file";
@@ -110,12 +105,11 @@ interface Outer {
 async function openOuter(
   options: ImageOptions,
   sources: Sources,
-  output: Output,
   signal: AbortSignal,
 ): Promise<Outer> {
-  const outer = await openNamed(options, sources, output, signal);
+  const outer = await openNamed(options, sources);
   const { reader, chain } = outer;
-  const { path } = options;
+  const path = isLink(options.path) ? options.path : localPath(options.path);
   const size = Math.min(reader.size, MAX_PIPELINE);
   const head = await readExactly(reader, 0, size, { signal });
   if (isCasyncIndex(head)) {
@@ -137,6 +131,7 @@ async function openOuter(
         : beside(path, store);
       return await sources.openCasync(await sources.open(place), chunks);
     },
+    checkDigest: (reader, digest) => sources.checkDigest(reader, digest),
     keep: (opened) => sources.keep(opened),
   }, {
     store: sources.spool,
@@ -160,7 +155,7 @@ function chunksOf(index: string): string {
  * this machine are read
  */
 function beside(document: string, path: string): string {
-  if (!isLink(document)) return resolve(dirname(document), path);
+  if (!isLink(document)) return resolve(dirname(document), localPath(path));
   throw new ReadError(
     "pipeline.foreign-file",
     `Cannot open "${path}" for pipeline "${
@@ -172,35 +167,11 @@ function beside(document: string, path: string): string {
 
 /** The file or link, its digest checked as far as that can be done. */
 async function openNamed(
-  { path, digest, spool }: ImageOptions,
+  { path, digest }: ImageOptions,
   sources: Sources,
-  output: Output,
-  signal: AbortSignal,
 ): Promise<Outer> {
   const reader = await sources.open(path);
   const chain = [{ label: isLink(path) ? "http" : "file", size: reader.size }];
   if (digest === undefined) return { reader, chain };
-  if (!isLink(path) || spool) {
-    await verifyDigest(reader, digest, {
-      signal,
-      onProgress: (progress) => sources.progress(progress),
-    });
-    return { reader, chain };
-  }
-  const checked = withDigest(reader, digest);
-  sources.keep({ close: () => tellUnverified(checked, output) });
-  return { reader: checked, chain };
-}
-
-/** Says at the end when a digest was given and could not be checked. */
-function tellUnverified(
-  { name, verified, size }: DigestReader,
-  output: Output,
-): Promise<void> {
-  if (verified < size) {
-    output.warn(
-      `the digest of "${name}" was not verified: only parts of it were fetched; use --spool to fetch and verify all of it first`,
-    );
-  }
-  return Promise.resolve();
+  return { reader: await sources.checkDigest(reader, digest), chain };
 }

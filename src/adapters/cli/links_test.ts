@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { makeCasync } from "../../../tests/support/casync_made.ts";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
 import {
   type ServerSettings,
   startHttpServer,
   type TestServer,
 } from "../../../tests/support/http_server.ts";
+import { madeXz } from "../../../tests/support/made_xz.ts";
 import { runCli } from "../../../tests/support/run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fastboop-links-"));
@@ -39,6 +43,145 @@ async function withServer(
     await server.close();
   }
 }
+
+/** A server with chunks of the image, and their index as a file. */
+async function withChunks(
+  use: (
+    store: {
+      readonly index: string;
+      readonly url: string;
+      /** Headers of each request so far. */
+      readonly requests: Readonly<Record<string, unknown>>[];
+    },
+  ) => Promise<void>,
+): Promise<void> {
+  const { index, files } = await makeCasync(readFileSync(IMAGE));
+  const path = join(folder, "image.caibx");
+  writeFileSync(path, index);
+  const requests: Readonly<Record<string, unknown>>[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request.headers);
+    const bytes = files.get(request.url!.replace("/chunks/", ""));
+    response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
+  });
+  await new Promise<void>((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve())
+  );
+  const { port } = server.address() as AddressInfo;
+  try {
+    await use({
+      index: path,
+      url: `http://127.0.0.1:${port}/chunks`,
+      requests,
+    });
+  } finally {
+    server.closeAllConnections?.();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+test("fastboop sends headers of the user to the origin of the first link alone", async () => {
+  const document = join(folder, "headers.yaml");
+  const keys = (requests: readonly { readonly [name: string]: unknown }[]) => [
+    ...new Set(requests.map((headers) => headers["x-key"])),
+  ];
+  await withServer({}, async (other, run) => {
+    const text = new TextEncoder().encode(`http: ${other.url()}\n`);
+    const first = await startHttpServer({ content: text });
+    try {
+      const link = first.url("/image.yaml");
+      const { errors } = await run("ls", link, "--header", "X-Key: 1");
+      assert.equal(errors, "");
+      assert.deepEqual(keys(first.requests.map(({ headers }) => headers)), [
+        "1",
+      ]);
+      assert.deepEqual(keys(other.requests.map(({ headers }) => headers)), [
+        undefined,
+      ]);
+    } finally {
+      await first.close();
+    }
+  });
+  await withChunks(async (chunks) => {
+    const content = readFileSync(chunks.index);
+    await withServer({ content }, async (server, run) => {
+      writeFileSync(
+        document,
+        `casync:\n  index: ${
+          server.url("/a.caibx")
+        }\n  chunk_store: ${chunks.url}\n`,
+      );
+      const { errors } = await run("ls", document, "--header", "X-Key: 1");
+      assert.equal(errors, "");
+      assert.deepEqual(keys(server.requests.map(({ headers }) => headers)), [
+        "1",
+      ]);
+      assert.deepEqual(keys(chunks.requests), [undefined]);
+    });
+  });
+});
+
+test("fastboop --offline takes chunks that are kept, and asks for no others", async () => {
+  await withChunks(async ({ index, url, requests }) => {
+    const document = join(folder, "chunks.yaml");
+    writeFileSync(
+      document,
+      `casync: { index: ${index}, chunk_store: "${url}" }`,
+    );
+    await withServer({}, async (_, run) => {
+      const missing = await run("ls", document, "--offline");
+      assert.equal(missing.code, 1);
+      assert.match(missing.errors, /not to be asked; leave --offline out once/);
+      assert.equal(requests.length, 0);
+      const online = await run("ls", document);
+      assert.equal(online.errors, "");
+      requests.length = 0;
+      const kept = await run("ls", document, "--offline");
+      assert.equal(kept.errors, "");
+      assert.equal(kept.text, online.text);
+      assert.equal(requests.length, 0);
+    });
+  });
+});
+
+test("fastboop checks digests that a pipeline states, and says when it cannot", async () => {
+  const document = join(folder, "digest.yaml");
+  const size = readFileSync(IMAGE).length;
+  const state = (source: object, hex: string, size_bytes = size) =>
+    writeFileSync(
+      document,
+      JSON.stringify({
+        ...source,
+        content: { digest: `sha256:${hex}`, size_bytes },
+      }),
+    );
+  const wrong = "0".repeat(64);
+  state({ file: IMAGE }, wrong);
+  const file = await runCli(["ls", document]);
+  assert.equal(file.code, 1);
+  assert.match(file.errors, new RegExp(`is ${SHA256}, expected 0000`));
+  assert.equal(file.text, "");
+  const packed = join(folder, "digest.img.xz");
+  writeFileSync(packed, await madeXz(readFileSync(IMAGE), 1 << 16));
+  state({ xz: { file: packed } }, wrong);
+  assert.match((await runCli(["ls", document])).errors, /expected 0000/);
+  state({ xz: { file: packed } }, SHA256);
+  assert.equal((await runCli(["ls", document])).errors, "");
+  await withServer({}, async (server, run) => {
+    state({ http: server.url() }, wrong);
+    const part = await run("ls", document);
+    assert.equal(part.code, 0);
+    assert.match(part.errors, /digest of ".*" was not verified.*--spool/);
+    const whole = await run("ls", document, "--spool");
+    assert.equal(whole.code, 1);
+    assert.match(whole.errors, /expected 0000/);
+    // what was kept of another size is no more right than what the server has
+    state({ http: server.url() }, SHA256, size + 1);
+    const longer = await run("ls", document, "--offline");
+    assert.equal(longer.code, 1);
+    assert.match(longer.errors, /as the pipeline says/);
+  });
+});
 
 test("fastboop reads a link, the second time by one request, then without the server", async () => {
   const local = await runCli(["ls", "-lR", IMAGE]);

@@ -13,18 +13,31 @@ import { openSpooled } from "../../block/spool.ts";
 import type { ContentStore, SpoolProgress } from "../../block/store.ts";
 import { withStore } from "../../block/with_store.ts";
 import type { Fetched } from "../../boot/run/events.ts";
+import type { ChunkStore } from "../../format/casync/chunks.ts";
 import { openCasync } from "../../format/casync/open.ts";
+import { parseHttpUrl } from "../../http/address.ts";
 import { withHttpAccess, withHttpMerging } from "../../http/access.ts";
 import { openOffline, rememberLink } from "../../http/links.ts";
 import type { HttpStatistics } from "../../http/meter.ts";
 import { openHttp } from "../../http/open.ts";
 import type { HttpEvent, HttpOptions } from "../../http/options.ts";
 import { openHttpStream } from "../../http/stream.ts";
+import {
+  type Digest,
+  type DigestReader,
+  verifyDigest,
+  withDigest,
+} from "../../image/digest.ts";
 import { openDiskStore } from "../node/disk_store.ts";
 import { fetchThrough } from "../node/fetch.ts";
 import { openFile } from "../node/file.ts";
 import { openCache } from "./cache.ts";
-import { folderStore, hashChunk, linkStore } from "./chunk_store.ts";
+import {
+  folderStore,
+  hashChunk,
+  linkStore,
+  offlineStore,
+} from "./chunk_store.ts";
 import { type ImageOptions, UsageError } from "./command.ts";
 import type { Output } from "./output.ts";
 import { SpoolView } from "./spool_view.ts";
@@ -36,6 +49,20 @@ const LONG_WAIT_MS = 1000;
 /** A link, rather than a path. */
 export function isLink(text: string): boolean {
   return /^https?:\/\//i.test(text);
+}
+
+/**
+ * The path that a place other than a link means: itself, or that of a `file:` URL.
+ *
+ * @throws {UsageError} for URLs of other kinds
+ */
+export function localPath(place: string): string {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place) ?? [];
+  if (scheme === undefined) return place;
+  if (scheme.toLowerCase() === "file") return fileURLToPath(place);
+  throw new UsageError(
+    `Cannot open "${scheme}://…", expected a file, http:// or https://`,
+  );
 }
 
 /** Opens files and links as the user wants them opened, counts what they bring, and closes them. */
@@ -54,6 +81,8 @@ export class Sources {
   readonly #opened: { close(): Promise<void> }[] = [];
   readonly #statistics: (() => HttpStatistics)[] = [];
   readonly #http: HttpOptions;
+  /** Origin of the first link, which alone is sent the user's headers; absent while all is local. */
+  #origin: string | undefined;
   /** Of chunks that are here. */
   readonly #chunks = new Total();
   #fileBytes = 0;
@@ -67,7 +96,6 @@ export class Sources {
     this.spool = this.#cache ?? this.#temporaryStore();
     this.#http = {
       fetch: fetchThrough(options.proxy),
-      headers: options.headers.map(([name, value]) => [name, value]),
       signal,
       onEvent: (event) => this.#tell(event),
     };
@@ -79,6 +107,15 @@ export class Sources {
     return openDiskStore(folder, {
       onWarning: ({ message }) => this.view.note(message),
     });
+  }
+
+  /** How a link is asked for: another origin than the first is not told what the user has for that. */
+  #httpFor(url: string): HttpOptions {
+    const { origin } = parseHttpUrl(url);
+    this.#origin ??= origin;
+    if (origin !== this.#origin) return this.#http;
+    const { headers } = this.#options;
+    return { ...this.#http, headers: headers.map(([...pair]) => pair) };
   }
 
   /** What was fetched so far; files count as one. */
@@ -127,14 +164,7 @@ export class Sources {
    */
   async open(place: string): Promise<BlockReader> {
     if (isLink(place)) return await this.#openLink(place);
-    const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place) ?? [];
-    if (scheme === undefined) return await this.openFile(place);
-    if (scheme.toLowerCase() === "file") {
-      return await this.openFile(fileURLToPath(place));
-    }
-    throw new UsageError(
-      `Cannot open "${scheme}://…", expected a file, http:// or https://`,
-    );
+    return await this.openFile(localPath(place));
   }
 
   /** Opens a file. Its bytes are counted, its path is remembered. */
@@ -163,13 +193,14 @@ export class Sources {
   async #openLink(url: string): Promise<BlockReader> {
     const { offline, spool } = this.#options;
     const signal = this.#signal;
+    const http = this.#httpFor(url);
     if (offline) {
       const cache = this.#cache!;
       const kept = await openOffline(cache, url, { signal });
       return this.keep(await withStore(kept, cache, { signal }));
     }
-    if (spool) return await this.#spool(url);
-    const reader = this.keep(await openHttp(url, this.#http));
+    if (spool) return await this.#spool(url, http);
+    const reader = this.keep(await openHttp(url, http));
     this.#statistics.push(() => reader.statistics);
     // a name of the content that lasts is what makes it safe to keep
     const cache = this.#cache;
@@ -184,11 +215,8 @@ export class Sources {
     index: BlockReader,
     store: string,
   ): Promise<BlockReader> {
-    const files = isLink(store)
-      ? linkStore(store, this.#http, (one) => this.#chunks.add(one))
-      : folderStore(store);
     const opened = await openCasync(index, {
-      store: files,
+      store: this.#chunkStore(store),
       chunks: this.#cache,
       hash: hashChunk,
       signal: this.#signal,
@@ -196,9 +224,46 @@ export class Sources {
     return this.keep(opened);
   }
 
+  #chunkStore(place: string): ChunkStore {
+    if (!isLink(place)) return folderStore(place);
+    const http = this.#httpFor(place);
+    return this.#options.offline
+      ? offlineStore(place)
+      : linkStore(place, http, (one) => this.#chunks.add(one));
+  }
+
+  /**
+   * Checks a digest as far as that can be done: at once where all is local or to be fetched whole, else
+   * while it is read, and says at the end when that was not enough.
+   *
+   * @throws {ReadError} `digest.mismatch`; also of reads
+   */
+  async checkDigest(reader: BlockReader, digest: Digest): Promise<BlockReader> {
+    if (this.#origin === undefined || this.#options.spool) {
+      await verifyDigest(reader, digest, {
+        signal: this.#signal,
+        onProgress: (progress) => this.progress(progress),
+      });
+      return reader;
+    }
+    const checked = withDigest(reader, digest);
+    this.keep({ close: () => this.#tellUnverified(checked) });
+    return checked;
+  }
+
+  /** Says at the end when a digest was given and could not be checked. */
+  #tellUnverified({ name, verified, size }: DigestReader): Promise<void> {
+    if (verified < size) {
+      this.#output.warn(
+        `the digest of "${name}" was not verified: only parts of it were fetched; use --spool to fetch and verify all of it first`,
+      );
+    }
+    return Promise.resolve();
+  }
+
   /** Fetches all of a link, from servers without ranges as well. */
-  async #spool(url: string): Promise<ClosableReader> {
-    const first = await openHttpStream(url, this.#http);
+  async #spool(url: string, http: HttpOptions): Promise<ClosableReader> {
+    const first = await openHttpStream(url, http);
     const { identity, name, size, validator } = first;
     this.#statistics.push(() => first.statistics);
     let body: ReadableStream<Uint8Array> | undefined = first.body;
@@ -219,7 +284,7 @@ export class Sources {
           const begun = body;
           body = undefined;
           if (begun !== undefined) return begun;
-          const again = await openHttpStream(url, { ...this.#http, signal });
+          const again = await openHttpStream(url, { ...http, signal });
           this.#statistics.push(() => again.statistics);
           return again.body;
         },
