@@ -4,8 +4,13 @@
  * @module
  */
 
+import { ReadError } from "../errors.ts";
 import type { ReadOptions } from "./reader.ts";
 import type { StoredContent, StoreKey } from "./store.ts";
+import { withoutCredentials } from "./store_name.ts";
+
+/** An entry may be given up while it is opened; one that comes back each time cannot be. */
+const ATTEMPTS = 10;
 
 /** What a store keeps of one content; open once, whoever uses it. */
 export interface StoreEntry {
@@ -42,6 +47,7 @@ export class SharedEntries {
    *
    * @param id Names the entry within the store.
    * @param make Opens the entry, when nobody has it open.
+   * @throws {ReadError} `store.unusable` when one of another size cannot be given up
    */
   async open(
     id: string,
@@ -49,8 +55,8 @@ export class SharedEntries {
     make: () => Promise<StoreEntry>,
     { signal }: ReadOptions = {},
   ): Promise<StoredContent> {
-    signal?.throwIfAborted();
-    for (;;) {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      signal?.throwIfAborted();
       let opening = this.#open.get(id);
       if (opening === undefined) {
         opening = make().then((entry) => ({ entry, users: 0 }));
@@ -92,6 +98,14 @@ export class SharedEntries {
       }
       return content;
     }
+    const name = withoutCredentials(key.name);
+    throw new ReadError(
+      "store.unusable",
+      `Cannot keep "${name}": found it kept in another size, which cannot be removed, expected ${
+        key.size ?? "any"
+      } bytes; close other programs that use it`,
+      { facts: { name, size: key.size } },
+    );
   }
 }
 

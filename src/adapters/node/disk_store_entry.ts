@@ -17,7 +17,7 @@ import {
   type MapRecord,
 } from "./disk_store_map.ts";
 import type { MapFile } from "./disk_store_map_file.ts";
-import { readRecords, removeEntry } from "./disk_store_room.ts";
+import { discardEntry, readRecords } from "./disk_store_room.ts";
 
 /** Bytes of unchecked extents that are read together. */
 const CHECK_BYTES = 1 << 20;
@@ -132,7 +132,7 @@ export class DiskStoreEntry {
     this.dropped = true;
     this.stop();
     this.#extents.clear();
-    await removeEntry(this.#path);
+    await discardEntry(this.#path);
   }
 
   /** Nothing more is written. */

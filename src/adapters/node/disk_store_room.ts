@@ -99,6 +99,13 @@ export async function removeEntry(path: string): Promise<boolean> {
   return true;
 }
 
+/** Removes an entry whose bytes are wrong; where it has to stay, whoever opens it next removes it. */
+export async function discardEntry(path: string): Promise<void> {
+  if (await removeEntry(path)) return;
+  // a map without a header is damaged
+  await fs.truncate(join(path, "map")).catch(() => {});
+}
+
 /** Every entry with what it takes, used longest ago first. */
 async function weigh(folder: string): Promise<Weight[]> {
   const root = join(folder, ENTRIES);

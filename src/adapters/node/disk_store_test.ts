@@ -144,6 +144,28 @@ test("openDiskStore() does not believe the map of another entry or version", asy
   assert.equal(await readAll(folder), 0);
 });
 
+test("openDiskStore() has nothing of what was given up where a folder in use stays", async () => {
+  const { folder, path } = await keptFolder();
+  const { rename } = fs;
+  const mutable = fs as { rename: typeof rename };
+  // as on Windows, while somebody has a file in it open
+  mutable.rename = (from, to) =>
+    String(to).includes("old-")
+      ? Promise.reject(Object.assign(new Error("denied"), { code: "EPERM" }))
+      : rename(from, to);
+  try {
+    const content = await openDiskStore(folder).open(KEY);
+    assert.ok(content.has(0, BYTES.length));
+    await content.drop();
+    await content.close();
+  } finally {
+    mutable.rename = rename;
+  }
+  assert.equal((await openDiskStore(folder).list())[0]?.path, path);
+  assert.equal(await readAll(folder), BYTES.length);
+  assert.equal(await readAll(folder), 0);
+});
+
 test("openDiskStore() goes on without a folder, and says so once", async () => {
   const file = join(root, "file");
   await fs.writeFile(file, "");
