@@ -1,3 +1,4 @@
+import { onAbort } from "../block/abortable.ts";
 import { changed, checkUnchanged, noRanges, shortBody } from "./answer.ts";
 import type { Version } from "./answer.ts";
 import { parseContentLength, parseContentRange } from "./content_range.ts";
@@ -70,14 +71,16 @@ export async function openHttpStream(
     },
     body: new ReadableStream<Uint8Array>({
       pull: (controller) => source.pull(controller),
-      cancel: () => source.close(),
+      cancel: (reason) => source.cancel(reason),
     }, { highWaterMark: 0 }),
   };
 }
 
 class StreamSource {
   readonly #connection: HttpConnection;
-  readonly #signal: AbortSignal | undefined;
+  /** Ends every wait: when the caller says so, or when the stream is cancelled. */
+  readonly #controller = new AbortController();
+  readonly #forget: () => void = () => {};
   #exchange: Exchange | undefined;
   #size: number | undefined;
   #validators: Validators = {};
@@ -89,7 +92,10 @@ class StreamSource {
 
   constructor(connection: HttpConnection, signal: AbortSignal | undefined) {
     this.#connection = connection;
-    this.#signal = signal;
+    if (signal === undefined) return;
+    const leave = () => this.#controller.abort(signal.reason);
+    if (signal.aborted) leave();
+    else this.#forget = onAbort(signal, leave);
   }
 
   async open(): Promise<
@@ -111,6 +117,9 @@ class StreamSource {
         exchange.close();
         throw error;
       }
+    }).catch((error) => {
+      this.#end();
+      throw error;
     });
     return { size: this.#size, validators: this.#validators };
   }
@@ -125,16 +134,16 @@ class StreamSource {
           this.#exchange ??= await this.#resume();
           chunk = await this.#next(this.#exchange);
         } catch (error) {
-          this.close();
+          this.#drop();
           throw error;
         }
       });
     } catch (error) {
-      this.close();
+      this.#end();
       throw error;
     }
     if (chunk === undefined) {
-      this.close();
+      this.#end();
       controller.close();
     } else {
       this.#done += chunk.length;
@@ -143,7 +152,18 @@ class StreamSource {
     }
   }
 
-  close(): void {
+  cancel(reason: unknown): void {
+    // first: a read that waits must not try again
+    this.#controller.abort(reason);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#forget();
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#exchange?.close();
     this.#exchange = undefined;
   }
@@ -152,7 +172,7 @@ class StreamSource {
     const { shown } = this.#connection.link.address;
     return this.#connection.retrier.run({
       what: () => `${what} "${shown}"`,
-      signal: this.#signal,
+      signal: this.#controller.signal,
       done: () => this.#done,
       tally: this.#tally,
       attempt,
@@ -160,7 +180,7 @@ class StreamSource {
   }
 
   #request(range: string | undefined): Promise<Exchange> {
-    return this.#connection.link.request(range, this.#signal);
+    return this.#connection.link.request(range, this.#controller.signal);
   }
 
   #status(response: Response, expected: string): HttpFailure {

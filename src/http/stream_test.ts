@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { settle } from "../../tests/conformance/controlled_source.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Misbehaviour } from "../../tests/support/http_server.ts";
 import {
@@ -131,31 +132,44 @@ test("openHttpStream() tries again what may succeed, and nothing else", async ()
 
 test("cancelling or aborting a stream ends its request", async () => {
   const content = new Uint8Array(64 << 20);
-  for (const how of ["cancel", "abort", "abort of a wait"] as const) {
+  const ways = ["cancel", "cancel of a wait", "abort", "abort of a wait"];
+  for (const how of ways) {
     await withServer({ content }, async (server) => {
-      if (how === "abort of a wait") {
+      if (how.endsWith("of a wait")) {
         server.settings.behave = () => "stall in the body";
       }
       const controller = new AbortController();
       const { signal } = controller;
-      const stream = await openHttpStream(server.url(), { ...QUICK, signal });
+      const options = { ...QUICK, stallMs: 60_000, signal };
+      const stream = await openHttpStream(server.url(), options);
       const reader = stream.body.getReader();
-      await reader.read();
+      const { value } = await reader.read();
       // nothing is fetched that nobody asks for
       await new Promise((resolve) => setTimeout(resolve, 50));
-      assert.ok(stream.statistics.bytesReceived < 4 << 20);
+      assert.equal(stream.statistics.bytesReceived, value!.length);
       const reason = new Error("left");
+      const readRest = async () => {
+        while (!(await reader.read()).done);
+      };
       if (how === "cancel") await reader.cancel();
       else {
-        const rest = (async () => {
-          while (!(await reader.read()).done);
-        })();
+        const rest = readRest();
         rest.catch(() => {});
-        controller.abort(reason);
-        await assert.rejects(rest, (error) => error === reason);
+        if (how === "cancel of a wait") {
+          const half = content.length / 2;
+          await until(() => stream.statistics.bytesReceived === half);
+          await reader.cancel();
+          await rest;
+        } else {
+          controller.abort(reason);
+          await assert.rejects(rest, (error) => error === reason);
+        }
       }
       await until(() => server.open === 0);
+      await settle();
+      assert.equal(stream.statistics.retries, 0);
       assert.equal(stream.statistics.openRequests, 0);
+      assert.equal(server.requests.length, 1);
       assert.equal(server.requests[0]!.ended, "aborted");
     });
   }
