@@ -101,7 +101,7 @@ int FB_EXPORT(fb_lz4_decode)(const uint8_t *in, size_t in_size, uint8_t *out, si
 /* --- streams ------------------------------------------------------------------------------- */
 
 enum fb_stream_kind {
-	FB_STREAM_GZIP = 0,  /* members one after another, then zeros */
+	FB_STREAM_GZIP = 0,  /* members one after another, then anything else */
 	FB_STREAM_ZSTD = 1,  /* frames and skippable frames one after another */
 	FB_STREAM_LZ4 = 2,   /* LZ4 frames and skippable frames one after another */
 	FB_STREAM_XZ = 3,    /* xz streams one after another, with padding */
@@ -109,7 +109,7 @@ enum fb_stream_kind {
 	FB_STREAM_RAW = 5,   /* DEFLATE alone */
 	FB_STREAM_ZLIB = 6,
 	FB_STREAM_LZMA = 7,  /* one .lzma file */
-	FB_STREAM_BZIP2 = 8, /* streams one after another, then zeros */
+	FB_STREAM_BZIP2 = 8, /* streams one after another, then anything else */
 };
 
 struct fb_stream;

@@ -18,8 +18,8 @@ function spec(maxSize: number): DecoderSpec {
 }
 
 /**
- * Decompresses bzip2 data: one or more streams, then zeros or nothing. Check sums of blocks and streams
- * are verified. Linear memory: 4 MiB, however large the output.
+ * Decompresses bzip2 data: one or more streams. What follows them and does not begin as another is
+ * ignored, as `bzip2` does. Check sums of blocks and streams are verified. Linear memory: 4 MiB, however large the output.
  *
  * @param options.maxSize Bytes of output at which it fails.
  * @throws {FormatError} `bzip2.damaged` (a failed check sum among it), `bzip2.truncated`,

@@ -37,6 +37,8 @@ export const KERNEL_GZIP_LEVEL = 5;
 /** One DEFLATE stream cannot make more of a byte: 258 bytes from two codes of a bit each. */
 const MAX_RATIO = 1032;
 const FIRST_OUTPUT = 64 << 10;
+/** RFC 1952: ID1, ID2 and the one CM there is. */
+const MAGIC = [0x1f, 0x8b, 8];
 
 type WrapperName = "gzip" | "zlib" | "deflate";
 
@@ -89,7 +91,8 @@ export async function deflateRaw(
 }
 
 /**
- * Decompresses gzip data: one or more members, then zeros or nothing.
+ * Decompresses gzip data: one or more members. What follows them and does not begin as another is ignored, as
+ * `gzip` does.
  *
  * CRC-32 and size of each member, and the CRC of its header where there is one, are verified. Linear
  * memory: the data plus at most twice the largest member, never more than the data plus `maxSize`;
@@ -229,9 +232,8 @@ function inflateWhole(
     parts.push(core.view(output, produced).slice());
     if (wrapper !== Wrapper.GZIP) {
       if (at < data.length) return undefined;
-    } else if (data[at] === 0) {
-      if (data.subarray(at).some((byte) => byte !== 0)) return undefined;
-      break;
+    } else if (MAGIC.some((byte, i) => byte !== (data[at + i] ?? byte))) {
+      break; // no other member
     }
   } while (at < data.length);
   return parts.length === 1 ? parts[0] : concat(parts);

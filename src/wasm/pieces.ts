@@ -42,7 +42,7 @@ const ZSTD_WINDOW = 128 << 20;
 
 /** Specs of all that can be decoded in pieces. `maxSize`: bytes of output at which it fails. */
 export const pieceSpecs = {
-  /** Members, then zeros. */
+  /** Members; what follows them is passed over. */
   gzip: (maxSize: number): PieceSpec =>
     spec(StreamKind.GZIP, "gzip", maxSize, 0),
   /** Frames and skippable frames. Windows up to 128 MiB. */
@@ -50,7 +50,7 @@ export const pieceSpecs = {
     spec(StreamKind.ZSTD, "zstd", maxSize, ZSTD_WINDOW),
   /** Frames and skippable frames. */
   lz4: (maxSize: number): PieceSpec => spec(StreamKind.LZ4, "lz4", maxSize, 0),
-  /** Streams, then zeros. */
+  /** Streams; what follows them is passed over. */
   bzip2: (maxSize: number): PieceSpec =>
     spec(StreamKind.BZIP2, "bzip2", maxSize, 0),
   /** One block. Dictionaries up to 128 MiB, less what the decoder takes itself. */

@@ -18,10 +18,12 @@
 #include "gzip.h"
 #include "inflate.h"
 
-enum { ENDED = 1 };
+enum { ENDED = 1, ANOTHER = 2 };
+
+enum { GZIP_MAGIC_SIZE = 3, BZIP2_MAGIC_SIZE = 10 };
 
 struct deflate_state {
-	enum { HEADER, BODY, TRAILER, BETWEEN, PADDING } step;
+	enum { HEADER, BODY, TRAILER, BETWEEN } step;
 	struct fb_inflate *inflate;
 	struct fb_gzip_header header;
 	uint8_t bytes[8]; /* of the trailer, or of the zlib header */
@@ -35,8 +37,11 @@ struct fb_stream {
 	int option;
 	uint32_t memory_limit;
 	int between; /* zstd, LZ4, bzip2: at the end of a frame or stream */
-	int padding; /* bzip2: only zeros may follow */
 	int ended;   /* once and for all */
+	/* gzip, bzip2: what came after a member or stream, as far as it begins like another one */
+	uint8_t magic[BZIP2_MAGIC_SIZE];
+	uint32_t magic_have;
+	int trailing; /* it is no other: nothing more is decoded */
 	struct deflate_state deflate;
 	ZSTD_DCtx *zstd;
 	LZ4F_dctx *lz4;
@@ -58,6 +63,48 @@ struct flow {
 	size_t out_size;
 	int finish;
 };
+
+/* --- between the members of gzip and the streams of bzip2 ---------------------------------- */
+
+static int begins_bzip2(const uint8_t *bytes, uint32_t count)
+{
+	static const uint8_t block[] = {0x31, 0x41, 0x59, 0x26, 0x53, 0x59};
+	static const uint8_t end[] = {0x17, 0x72, 0x45, 0x38, 0x50, 0x90};
+
+	if (memcmp(bytes, "BZh", count < 3 ? count : 3))
+		return 0;
+	if (count > 3 && (bytes[3] < '1' || bytes[3] > '9'))
+		return 0;
+	return count < 5 || !memcmp(bytes + 4, block, count - 4) || !memcmp(bytes + 4, end, count - 4);
+}
+
+/*
+ * Collects the magic of another member or stream, and returns ANOTHER when it is there. What begins
+ * otherwise is none of the data, such as zeros of a tape or what OpenWrt adds to its images: it is
+ * passed over, as gzip and bzip2 do.
+ */
+static int find_another(struct fb_stream *stream, struct flow *flow)
+{
+	int gzip = stream->kind == FB_STREAM_GZIP;
+	uint32_t size = gzip ? GZIP_MAGIC_SIZE : BZIP2_MAGIC_SIZE;
+
+	while (!stream->trailing && stream->magic_have < size && flow->in_size) {
+		stream->magic[stream->magic_have++] = *flow->in++;
+		flow->in_size--;
+		stream->trailing = gzip ? memcmp(stream->magic, "\x1f\x8b\x08", stream->magic_have) != 0
+		                        : !begins_bzip2(stream->magic, stream->magic_have);
+	}
+	if (stream->trailing) {
+		flow->in += flow->in_size;
+		flow->in_size = 0;
+	} else if (stream->magic_have == size) {
+		stream->magic_have = 0;
+		return ANOTHER;
+	}
+	if (!flow->finish)
+		return FB_OK;
+	return stream->trailing || !stream->magic_have ? ENDED : FB_TRUNCATED;
+}
 
 /* --- DEFLATE in its three wrappers --------------------------------------------------------- */
 
@@ -141,6 +188,7 @@ static int deflate_trailer(struct fb_stream *stream, struct flow *flow)
 static int run_deflate(struct fb_stream *stream, struct flow *flow)
 {
 	struct deflate_state *state = &stream->deflate;
+	const uint8_t *magic;
 
 	for (;;) {
 		int step = (int)state->step, status;
@@ -154,19 +202,16 @@ static int run_deflate(struct fb_stream *stream, struct flow *flow)
 		case TRAILER:
 			status = deflate_trailer(stream, flow);
 			break;
-		case BETWEEN:
+		default: /* BETWEEN */
 			if (stream->ended)
 				return ENDED;
-			if (!flow->in_size)
-				return flow->finish ? ENDED : FB_OK;
-			state->step = *flow->in ? HEADER : PADDING;
+			status = find_another(stream, flow);
+			if (status != ANOTHER)
+				return status;
+			magic = stream->magic;
+			fb_gzip_header_read(&state->header, &magic, magic + GZIP_MAGIC_SIZE);
+			state->step = HEADER;
 			continue;
-		default: /* PADDING: zeros, such as a tape or a flash image leaves */
-			for (; flow->in_size && !*flow->in; flow->in_size--)
-				flow->in++;
-			if (flow->in_size)
-				return FB_DAMAGED;
-			return flow->finish ? ENDED : FB_OK;
 		}
 		if (status < 0)
 			return status;
@@ -268,14 +313,17 @@ static int run_bzip2(struct fb_stream *stream, struct flow *flow)
 		int status;
 
 		if (stream->between) {
-			stream->padding |= flow->in_size && !*flow->in;
-			for (; stream->padding && flow->in_size && !*flow->in; flow->in_size--)
-				flow->in++;
-			if (!flow->in_size)
-				return flow->finish ? ENDED : FB_OK;
-			if (stream->padding)
-				return FB_DAMAGED;
+			const uint8_t *magic = stream->magic;
+			size_t magic_size = BZIP2_MAGIC_SIZE;
+
+			status = find_another(stream, flow);
+			if (status != ANOTHER)
+				return status;
 			status = fb_bunzip_restart(stream->bunzip);
+			if (status < 0)
+				return status;
+			status = fb_bunzip_run(stream->bunzip, &magic, &magic_size, &flow->out,
+			                       &flow->out_size);
 			if (status < 0)
 				return status;
 			stream->between = 0;

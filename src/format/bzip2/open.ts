@@ -9,7 +9,8 @@ const MAGIC = /^BZh[1-9]$/;
 const MAGIC_SIZE = 4;
 
 /**
- * Opens the content of a bzip2 file: one or more streams, then zeros or nothing.
+ * Opens the content of a bzip2 file: one or more streams. What follows them and does not begin as
+ * another is ignored, as `bzip2` does.
  *
  * Its blocks begin at any bit and nothing lists them, so all of it is decoded once before it opens,
  * into `options.store`; `options.onProgress` tells how far that is. Without a store at most 256 MiB are

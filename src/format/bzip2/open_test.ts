@@ -6,6 +6,7 @@ import {
   rejectsWith,
   SEQ,
 } from "../../../tests/fixtures/codecs/fixtures.ts";
+import { join } from "../../../tests/support/made_xz.ts";
 import {
   assertCutsRefused,
   assertFlipsHonest,
@@ -19,6 +20,13 @@ import { openBzip2 } from "./open.ts";
 test("openBzip2() reads one stream and several, and zeros after them", async () => {
   for (const file of ["seq.bz2", "streams.bz2"]) {
     assertSame(await unpack(openBzip2, fixture(file)), SEQ);
+  }
+});
+
+test("openBzip2() ignores what follows the last stream", async () => {
+  const tail = new TextEncoder().encode("BZh9 and more");
+  for (const file of ["seq.bz2", "streams.bz2"]) {
+    assertSame(await unpack(openBzip2, join(fixture(file), tail)), SEQ);
   }
 });
 

@@ -19,6 +19,11 @@ const MAX_CONTENT = 64 << 10;
 const WINDOW_SIZE = 1 << 20;
 const MAX_BLOCKS = 1 << 22;
 
+/** Whether `bytes` begin as a gzip member does. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
+}
+
 /** Bytes of the block whose header begins `bytes`; undefined when it is none. */
 export function bgzfBlockSize(bytes: Uint8Array): number | undefined {
   if (bytes.length < BGZF_HEADER_SIZE) return undefined;
@@ -41,9 +46,11 @@ export function bgzfBlockSize(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Goes from block to block, from byte `offset` to the end of the image, all of which it reads.
+ * Goes from block to block, from byte `offset` to the end of the image, all of which it reads. What
+ * follows the empty block that ends BGZF and does not begin as a gzip member is ignored.
  *
  * @returns `false` when something is no block: then the file is ordinary gzip from there on.
+ * @throws {FormatError} `gzip.damaged`: no gzip member where the next block should be
  */
 export async function walkBlocks(
   image: BlockReader,
@@ -63,17 +70,32 @@ export async function walkBlocks(
     }
     return window.subarray(at - start, at - start + count);
   };
+  let empty = false;
   for (let at = offset; at < image.size;) {
-    const size = bgzfBlockSize(await look(at, BGZF_HEADER_SIZE));
+    const head = await look(at, BGZF_HEADER_SIZE);
+    if (at > offset && !isGzip(head)) {
+      if (empty) return true;
+      throw noBlock(image, at);
+    }
+    const size = bgzfBlockSize(head);
     if (size === undefined || at + size > image.size) return false;
     const trailer = await look(at + size - 4, 4);
     const view = new DataView(trailer.buffer, trailer.byteOffset, 4);
     const contentSize = view.getUint32(0, true);
     if (contentSize > MAX_CONTENT || table.count >= MAX_BLOCKS) return false;
     table.add(at, size, contentSize);
+    empty = contentSize === 0;
     at += size;
   }
   return true;
+}
+
+function noBlock(image: BlockReader, offset: number): FormatError {
+  return new FormatError(
+    "gzip.damaged",
+    `Cannot open gzip file "${image.name}": found no block at byte ${offset}, expected one, or an empty block before it; it may be damaged`,
+    { facts: { offset } },
+  );
 }
 
 /**

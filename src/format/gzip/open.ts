@@ -10,13 +10,13 @@ import {
   badIndex,
   BGZF_HEADER_SIZE,
   bgzfBlockSize,
+  isGzip,
   readGzi,
   walkBlocks,
 } from "./bgzf.ts";
 
 /** 258 bytes from two codes of a bit each. */
 const DEFLATE_RATIO = 1032;
-const MAGIC_SIZE = 3;
 
 /** How a gzip file is read. */
 export interface GzipOptions extends DecodeOptions {
@@ -25,7 +25,8 @@ export interface GzipOptions extends DecodeOptions {
 }
 
 /**
- * Opens the content of a gzip file: one or more members, then zeros or nothing.
+ * Opens the content of a gzip file: one or more members. What follows them and does not begin as
+ * another is ignored, as `gzip` does: OpenWrt adds metadata to its images.
  *
  * gzip does not say how much it holds (ISIZE is modulo 2^32, and of the last member alone) nor where
  * its members begin, so all of it is decoded once before it opens, into `options.store`;
@@ -47,8 +48,7 @@ export async function openGzip(
 ): Promise<CompressedReader> {
   const size = Math.min(BGZF_HEADER_SIZE, image.size);
   const head = await readExactly(image, 0, size, options);
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b && head[2] === 8;
-  if (size < MAGIC_SIZE || !isGzip) {
+  if (!isGzip(head)) {
     throw badMagic(image, "gzip", head, "1f8b08");
   }
   const table = await readTable(image, head, options);

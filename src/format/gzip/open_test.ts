@@ -45,6 +45,18 @@ test("openGzip() reads members one after another, and zeros after them", async (
   }
 });
 
+test("openGzip() ignores metadata behind the last member, as OpenWrt adds it", async () => {
+  const text = '{ "metadata_version": "1.1" }\nFWx0';
+  const metadata = join(new Uint8Array(8), new TextEncoder().encode(text));
+  const bgzf = await madeBgzf(SEQ, 5000);
+  for (const packed of [fixture("seq.gz"), fixture("members.gz"), bgzf]) {
+    assertSame(await unpack(openGzip, join(packed, metadata)), SEQ);
+  }
+  const reader = await openGzip(openMemory(join(bgzf, metadata)));
+  assert.equal(reader.access, "random");
+  await reader.close();
+});
+
 test("openGzip() decodes once with a store, and not again when that has it", async () => {
   const store = memoryStore();
   const packed = openMemory(await gzip(PATTERN));

@@ -118,7 +118,7 @@ export async function unwrapKernel(
     } else {
       const { output, input } = await decode(format, here, name, maxSize);
       if (input.length < here.length) layers.push("dtb");
-      if (format === "gzip") gzipped = input;
+      if (format === "gzip" && endsWithSize(input, output)) gzipped = input;
       here = output;
     }
   }
@@ -127,6 +127,12 @@ export async function unwrapKernel(
 type Compression = Exclude<KernelWrapping, "zboot" | "uki">;
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Whether gzip data ends with the trailer of its one member: something else may follow that. */
+function endsWithSize(input: Bytes, output: Bytes): boolean {
+  const view = new DataView(input.buffer, input.byteOffset, input.length);
+  return view.getUint32(input.length - 4, true) === output.length;
+}
+
 /** Decompresses; device trees that follow are left alone. `input` is what was decompressed. */
 async function decode(
   format: Compression,
@@ -134,17 +140,11 @@ async function decode(
   name: string,
   maxSize: number,
 ): Promise<{ output: Bytes; input: Bytes }> {
+  const input = bytes.subarray(0, trailingDtb(bytes));
   try {
-    return { output: await decompress(format, bytes, maxSize), input: bytes };
+    return { output: await decompress(format, input, maxSize), input };
   } catch (error) {
-    const end = trailingDtb(bytes);
-    if (end === bytes.length) throw wrapped(error, format, name, maxSize);
-    const input = bytes.subarray(0, end);
-    try {
-      return { output: await decompress(format, input, maxSize), input };
-    } catch (error) {
-      throw wrapped(error, format, name, maxSize);
-    }
+    throw wrapped(error, format, name, maxSize);
   }
 }
 

@@ -143,6 +143,13 @@ test("unwrapKernel() leaves device trees after compressed data alone", async () 
   }
 });
 
+test("unwrapKernel() hands no gzip data on that something else follows", async () => {
+  const padded = join(compressed("gz"), madeDtb(1000), new Uint8Array(100));
+  const kernel = await unwrapKernel(padded);
+  assert.deepEqual(kernel.image, image);
+  assert.equal(kernel.passthrough, undefined);
+});
+
 test("unwrapKernel() reads the release of a bzImage through its header", async () => {
   const kernel = await unwrapKernel(madeBzImage(1600));
   assert.equal(kernel.format, "bzimage");
