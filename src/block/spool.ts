@@ -234,14 +234,17 @@ class Spool implements ClosableReader, Sink {
 
   async keep(position: number, bytes: Uint8Array): Promise<void> {
     if (this.#kept.has(position, bytes.length)) return;
-    await this.#kept.write(position, bytes);
+    // what is not kept can be made again
+    await this.#kept.write(position, bytes).catch(() => {});
   }
 
   async ended(position: number): Promise<void> {
     if (this.#size !== undefined && position !== this.#size) {
       throw this.#wrongSize(position);
     }
-    if (this.#size === undefined) await this.#kept.finish(position);
+    if (this.#size === undefined) {
+      await this.#kept.finish(position).catch(() => {});
+    }
     this.#size = position;
     this.#tell(position, true);
   }

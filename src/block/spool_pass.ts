@@ -18,7 +18,7 @@ export interface Sink {
   readonly passed: boolean;
   /** Is shown all bytes in their order, before they are kept. Throws to end the work. */
   take(position: number, bytes: Uint8Array): void;
-  /** Keeps bytes from `position`, a multiple of the extent size. */
+  /** Keeps bytes from `position`, a multiple of the extent size, if it can; never rejects. */
   keep(position: number, bytes: Uint8Array): Promise<void>;
   /** All was made, and was so many bytes. */
   ended(position: number): Promise<void>;

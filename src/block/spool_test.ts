@@ -8,7 +8,7 @@ import {
 import { FormatError, isCoded, ReadError } from "../errors.ts";
 import { memoryStore } from "./memory_store.ts";
 import { openSpooled, type Spoolable } from "./spool.ts";
-import type { SpoolProgress } from "./store.ts";
+import type { ContentStore, SpoolProgress } from "./store.ts";
 
 const UNIT = 16 << 10;
 const BYTES = patternBytes(40 * UNIT + 77);
@@ -184,6 +184,26 @@ test("openSpooled() makes again what there is no room for", async () => {
   );
   assert.ok(work.starts <= 4, `${work.starts}`);
   await reader.close();
+});
+
+test("openSpooled() reads what its store cannot keep", async () => {
+  const fails = () => Promise.reject(new Error("made to fail"));
+  for (const size of [BYTES.length, undefined]) {
+    const store: ContentStore = {
+      async open(key) {
+        const content = await memoryStore().open(key);
+        content.write = fails;
+        content.finish = fails;
+        return content;
+      },
+    };
+    const key = { identity: `fails:${size}`, name: "fails", size };
+    const work = new Work();
+    const reader = await open(work, { key, store });
+    await assertReads(reader, 0, BYTES.length);
+    await assertReads(reader, 5 * UNIT, 10);
+    await reader.close();
+  }
 });
 
 test("openSpooled() fails those who wait, and starts anew for the next", async () => {

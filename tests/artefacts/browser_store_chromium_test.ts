@@ -119,6 +119,17 @@ globalThis.refuse = (yes) => {
   };
 };
 
+/** As of a database that another page made close itself. */
+const { getAll } = IDBObjectStore.prototype;
+globalThis.failToLook = (yes) => {
+  IDBObjectStore.prototype.getAll = function (...words) {
+    if (yes && this.name === "contents") {
+      throw new DOMException("it is closing", "InvalidStateError");
+    }
+    return getAll.apply(this, words);
+  };
+};
+
 /** Writes until the page ends. */
 globalThis.writeForEver = async () => {
   const large = patternBytes(16 << 20, 5);
@@ -231,6 +242,22 @@ test(
     await call(page, "refuse", false);
     assert.equal((await call<ReadThrough>(page, "readThrough")).fetched, 1e6);
     assert.equal((await call<ReadThrough>(page, "readThrough")).fetched, 0);
+  },
+);
+
+test(
+  "indexedDbStore() goes on without, when it cannot see how much room there is",
+  options,
+  async () => {
+    await call(page, "prune", 0);
+    await call(page, "failToLook", true);
+    const read = await call<ReadThrough>(page, "readThrough");
+    await call(page, "failToLook", false);
+    assert.deepEqual(read, {
+      right: true,
+      fetched: 1_000_000,
+      warnings: ["store.unusable"],
+    });
   },
 );
 

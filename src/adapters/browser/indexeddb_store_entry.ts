@@ -183,8 +183,8 @@ export class IndexedDbEntry {
       extents.push({ index, sum: await crc32(bytes), bytes: bytes.slice() });
       size += bytes.length;
     }
-    if (!await this.#host.reserve(size)) return;
     try {
+      if (!await this.#host.reserve(size)) return;
       const kept = await this.#writeOnce(extents, size);
       if (!kept || this.dropped) return;
     } catch (error) {

@@ -198,13 +198,14 @@ export class DiskStoreEntry {
 
   async #write(offset: number, bytes: Uint8Array): Promise<void> {
     const parts = cutIntoExtents(offset, bytes, this.extentSize);
-    if (!this.#writable || !await this.#host.reserve(bytes.length)) return;
+    if (!this.#writable) return;
     const records: (MapRecord & { kind: "keep" })[] = [];
-    for (const { index, bytes } of parts) {
-      const sum = await checkSum(bytes);
-      records.push({ kind: "keep", index, length: bytes.length, sum });
-    }
     try {
+      if (!await this.#host.reserve(bytes.length)) return;
+      for (const { index, bytes } of parts) {
+        const sum = await checkSum(bytes);
+        records.push({ kind: "keep", index, length: bytes.length, sum });
+      }
       await this.#writeData(offset, bytes);
     } catch (error) {
       return this.#failed(error);
