@@ -138,6 +138,8 @@ function partitionOf(
 ): Partition {
   const selector: PartitionSelector = step.index !== undefined
     ? { index: step.index }
+    : step.number !== undefined
+    ? { number: step.number }
     : step.partuuid !== undefined
     ? { uuid: step.partuuid }
     : { label: step.partlabel! };

@@ -84,35 +84,50 @@ export function parsePipeline(text: string, name: string): Step {
   }
 }
 
-/** Tells whether a text looks like a pipeline document rather than an image. */
-export function looksLikePipeline(start: Uint8Array): boolean {
-  const text = new TextDecoder().decode(start.subarray(0, 4096));
-  const keys = STEP_KINDS.join("|");
-  return new RegExp(
-    `^\\uFEFF?(?:\\s|#[^\\n]*\\n|---\\s*\\n|\\{)*"?(?:${keys})"?\\s*:`,
-  ).test(text);
+/**
+ * Tells whether a file is meant as a pipeline document rather than as an image: it is text, and called
+ * so or begun by a key. Which keys there are is for {@linkcode parsePipeline} to say, who knows better
+ * what was meant.
+ *
+ * @param file All of it.
+ * @param name May end in `.yaml`, `.yml` or `.json`.
+ */
+export function looksLikePipeline(file: Uint8Array, name: string): boolean {
+  const text = new TextDecoder().decode(file);
+  // deno-lint-ignore no-control-regex -- no text has them, and images do
+  if (/[\0-\x08\x0e-\x1f]/.test(text)) return false;
+  return /\.(?:ya?ml|json)(?:\?|$)/i.test(name) ||
+    /^(?:\s|#[^\n]*\n|---\s*\n|\{)*"?[a-z][\w-]*"?\s*:(?:\s|["{[]|$)/i.test(
+      text,
+    );
 }
 
-function readStep(value: unknown, path: Path, depth: number): Step {
+/** @param around Keys of the step around it that may stand in the same mapping. */
+function readStep(
+  value: unknown,
+  path: Path,
+  depth: number,
+  around: readonly string[] = [],
+): Step {
   if (depth > MAX_WRAPPERS) {
     const reason = `found more than ${MAX_WRAPPERS} steps around a source`;
     throw wrong("pipeline.too-deep", path, reason);
   }
   const mapping = asMapping(value, path);
-  const kind = kindOf(mapping, path);
+  const kind = kindOf(mapping, path, around);
   if (kind === "http" || kind === "file") {
-    return { kind, ...fields(kind, mapping, path) } as Step;
+    return { kind, ...fields(kind, mapping, path, around) } as Step;
   }
   const inner = [...path, kind];
   const { [kind]: below, ...beside } = mapping;
   if (kind === "casync") {
     // beside the key nothing stands; the short form is the index alone
     if (typeof below !== "string") {
-      refuseKeys(beside, path, []);
+      refuseKeys(beside, path, around);
       return { kind, ...fields(kind, asMapping(below, inner), inner) } as Step;
     }
     const { content, ...others } = beside;
-    refuseKeys(others, path, ["content"]);
+    refuseKeys(others, path, ["content", ...around]);
     const index = content === undefined ? { index: below } : {
       index: below,
       content,
@@ -120,7 +135,7 @@ function readStep(value: unknown, path: Path, depth: number): Step {
     return { kind, ...fields(kind, index, path) } as Step;
   }
   const { content, ...others } = beside;
-  refuseKeys(others, path, ["content"]);
+  refuseKeys(others, path, ["content", ...around]);
   return readWrapper(kind, asMapping(below, inner), content, inner, depth);
 }
 
@@ -147,12 +162,13 @@ function readWrapper(
   }
   if (content !== undefined) mine["content"] = content;
   const checked = fields(kind, mine, path);
-  if (kind === "gpt" || kind === "mbr") checkSelectors(kind, mine, path);
   const { source, ...flat } = rest;
   if (source !== undefined) refuseKeys(flat, path, [...own, "source"]);
   const step = source === undefined
-    ? readStep(flat, path, depth + 1)
+    ? readStep(flat, path, depth + 1, own)
     : readStep(source, [...path, "source"], depth + 1);
+  // last: a selector that is misspelt was told as what it is by now
+  if (kind === "gpt" || kind === "mbr") checkSelectors(kind, mine, path);
   return { kind, source: step, ...checked } as Step;
 }
 
@@ -182,7 +198,11 @@ function asMapping(value: unknown, path: Path): Mapping {
   );
 }
 
-function kindOf(mapping: Mapping, path: Path): StepKind {
+function kindOf(
+  mapping: Mapping,
+  path: Path,
+  around: readonly string[],
+): StepKind {
   const kinds = Object.keys(mapping)
     .filter((key): key is StepKind => Object.hasOwn(STEP_FORMS, key));
   const [kind] = kinds;
@@ -195,7 +215,9 @@ function kindOf(mapping: Mapping, path: Path): StepKind {
     );
   }
   const keys = Object.keys(mapping);
-  const nearest = keys.map((key) => findNearest(key, STEP_KINDS))
+  const nearest = keys.map((key) =>
+    findNearest(key, [...STEP_KINDS, ...around])
+  )
     .find((found) => found !== undefined);
   throw wrong(
     "pipeline.no-step",
@@ -207,7 +229,12 @@ function kindOf(mapping: Mapping, path: Path): StepKind {
 }
 
 /** The fields of a step, checked. */
-function fields(kind: StepKind, mapping: Mapping, path: Path): object {
+function fields(
+  kind: StepKind,
+  mapping: Mapping,
+  path: Path,
+  around: readonly string[] = [],
+): object {
   const form = STEP_FORMS[kind];
   const result = form.safeParse(mapping);
   if (result.success) return result.data;
@@ -215,7 +242,7 @@ function fields(kind: StepKind, mapping: Mapping, path: Path): object {
     const at = [...path, ...issue.path];
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) =>
-        unknownKey([...at, key], key, Object.keys(form.shape))
+        unknownKey([...at, key], key, [...Object.keys(form.shape), ...around])
       );
     }
     return {
@@ -262,8 +289,9 @@ function refuseKeys(
 function unknownKey(
   path: Path,
   key: string,
-  known: readonly string[],
+  all: readonly string[],
 ): Finding {
+  const known = [...new Set(all)];
   const nearest = findNearest(key, known);
   return {
     code: "pipeline.unknown-key",

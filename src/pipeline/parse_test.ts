@@ -19,6 +19,12 @@ test("parsePipeline() reads every step, flat and with source", () => {
         ...file,
         content: CONTENT,
       }],
+      ["file: file:///a/b%20c", { kind: "file", file: "file:///a/b%20c" }],
+      ["gpt: { number: 1, file: a }", {
+        kind: "gpt",
+        number: 1,
+        source: file,
+      }],
       ["casync: a.caibx", { kind: "casync", index: "a.caibx" }],
       ["casync: { index: a.caibx, chunk_store: s }", {
         kind: "casync",
@@ -55,7 +61,7 @@ test("parsePipeline() reads every step, flat and with source", () => {
     ] as const
   ) {
     assert.deepEqual(parse(text), expected, text);
-    assert.ok(looksLikePipeline(new TextEncoder().encode(text)), text);
+    assert.ok(looksLikePipeline(new TextEncoder().encode(text), "a"), text);
   }
 });
 
@@ -84,7 +90,46 @@ test("parsePipeline() refuses what is wrong, and says where", () => {
         "pipeline.several-selectors",
         /partlabel and index/,
       ],
-      ["mbr: { partlabel: a, file: a }", "pipeline.no-selector", /partuuid/],
+      [
+        "mbr: { partlabel: a, file: a }",
+        "pipeline.unknown-key",
+        /column 8, mbr.partlabel: .*expected file, content, partuuid, index/,
+      ],
+      ...["file: a", "xz: { file: a }", "casync: a", "source: { file: a }"]
+        .map((below) =>
+          [
+            `gpt: { partlable: root, ${below} }`,
+            "pipeline.unknown-key",
+            /column 8, gpt.partlable: .*did you mean "partlabel"/,
+          ] as const
+        ),
+      ["gpt: { partlable: a }", "pipeline.no-step", /mean "partlabel"/],
+      [
+        "gpt: { index: 0, number: 1, file: a }",
+        "pipeline.several-selectors",
+        /index and number/,
+      ],
+      ["gpt: { number: 0, file: a }", "pipeline.wrong-value", /at least 1/],
+      ...["ftp://x/y", "a.img", "https://", "file:///a"].map((link) =>
+        [
+          `xz:\n  http: ${link}`,
+          "pipeline.wrong-value",
+          /line 2, column 3, xz.http: expected a link, http:\/\/… or https:/,
+        ] as const
+      ),
+      ...["http://x/y", "file://other/y"].map((path) =>
+        [
+          `file: ${path}`,
+          "pipeline.wrong-value",
+          /line 1.* expected a path/,
+        ] as const
+      ),
+      [
+        "casync: { index: a, chunk_store: 'ftp://x' }",
+        "pipeline.wrong-value",
+        /chunk_store: expected a path/,
+      ],
+      ["gtp: { index: 0, file: a }", "pipeline.no-step", /mean "gpt"/],
       ["mbr: { index: 1.5, file: a }", "pipeline.wrong-value", /int/],
       [
         "gpt: { index: 0, lba_size: 100, file: a }",
@@ -126,11 +171,32 @@ test("parsePipeline() refuses what is wrong, and says where", () => {
   assert.equal(parse(deep).kind, "xz");
 });
 
-test("looksLikePipeline() takes images and other texts for none", () => {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  assert.ok(looksLikePipeline(bytes("# how to get it\n---\nhttp: x")));
-  assert.ok(looksLikePipeline(bytes('{ "gpt": {}}')));
-  for (const text of ["", "id: phone", "hsqs", "\x7fELF", "httpd: a"]) {
-    assert.ok(!looksLikePipeline(bytes(text)), text);
+test("looksLikePipeline() takes texts of keys for some, images and other texts for none", () => {
+  const looks = (text: string, name = "a.img") =>
+    looksLikePipeline(new TextEncoder().encode(text), name);
+  for (
+    const text of [
+      "# how to get it\n---\nhttp: x",
+      '{ "gpt": {}}',
+      "\ufeffgtp:\n  file: a",
+      "fil: a",
+      "casync:",
+    ]
+  ) assert.ok(looks(text), text);
+  for (
+    const text of [
+      "",
+      "hsqs",
+      "<!doctype html>\n<p>Error: none",
+      "http://example.org/",
+      "070701: 1",
+      "\x7fELF",
+      "file: a\0",
+    ]
+  ) assert.ok(!looks(text), text);
+  for (const name of ["a.yaml", "b.YML", "http://h/c.json?…"]) {
+    assert.ok(looks("- a", name), name);
+    assert.ok(!looks("\0", name), name);
   }
+  assert.ok(!looks("- a", "a.yaml.xz"));
 });

@@ -10,6 +10,36 @@ import * as z from "zod/mini";
 const FILLED = z.string().check(z.regex(/\S/, "text that is not blank"));
 const LBA_SIZE = z.literal([512, 1024, 2048, 4096]);
 const INDEX = z.int().check(z.minimum(0), z.maximum(0xffff));
+const NUMBER = z.int().check(z.minimum(1), z.maximum(0x10000));
+
+/** Scheme of a URL; paths have none. */
+function schemeOf(place: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]+):\/\//i.exec(place)?.[1]?.toLowerCase();
+}
+
+function isLink(place: string): boolean {
+  return /^https?$/.test(schemeOf(place) ?? "") && URL.canParse(place);
+}
+
+function isFile(place: string): boolean {
+  const scheme = schemeOf(place);
+  if (scheme !== "file") return scheme === undefined && place.trim() !== "";
+  // of another machine's files, URLs say which machine
+  return URL.canParse(place) && new URL(place).host === "";
+}
+
+const LINK = z.string().check(
+  z.refine(isLink, "a link, http://… or https://…"),
+);
+const FILE = z.string().check(
+  z.refine(isFile, "a path, text that is not blank, or file:///…"),
+);
+const PLACE = z.string().check(
+  z.refine(
+    (place) => isFile(place) || isLink(place),
+    "a path, text that is not blank, or file:///…, http://…, https://…",
+  ),
+);
 
 const CONTENT = z.strictObject({
   digest: z.string().check(z.regex(
@@ -30,17 +60,17 @@ export interface Content {
 /** Fields of each step besides the step below it, as `kind: form`. Unknown keys are refused. */
 export const STEP_FORMS = {
   http: z.strictObject({
-    http: FILLED,
+    http: LINK,
     cors_safelisted_mode: z.optional(z.boolean()),
     content: z.optional(CONTENT),
   }),
-  file: z.strictObject({ file: FILLED, content: z.optional(CONTENT) }),
+  file: z.strictObject({ file: FILE, content: z.optional(CONTENT) }),
   casync: z.strictObject({
-    index: FILLED.check(z.regex(
+    index: PLACE.check(z.regex(
       /^(?![^?#]*\.caidx(?:[?#]|$))/i,
       "an index of a file (.caibx), not of a directory",
     )),
-    chunk_store: z.optional(FILLED),
+    chunk_store: z.optional(PLACE),
     content: z.optional(CONTENT),
   }),
   xz: z.strictObject({ content: z.optional(CONTENT) }),
@@ -49,6 +79,7 @@ export const STEP_FORMS = {
   mbr: z.strictObject({
     partuuid: z.optional(FILLED),
     index: z.optional(INDEX),
+    number: z.optional(NUMBER),
     lba_size: z.optional(LBA_SIZE),
     content: z.optional(CONTENT),
   }),
@@ -56,6 +87,7 @@ export const STEP_FORMS = {
     partlabel: z.optional(FILLED),
     partuuid: z.optional(FILLED),
     index: z.optional(INDEX),
+    number: z.optional(NUMBER),
     lba_size: z.optional(LBA_SIZE),
     content: z.optional(CONTENT),
   }),
@@ -92,6 +124,8 @@ export interface PartitionStep extends WrapperStep {
   readonly partuuid?: string | undefined;
   /** Slot, from 0. */
   readonly index?: number | undefined;
+  /** As people and Linux count, from 1. */
+  readonly number?: number | undefined;
   /** Bytes of a sector; found when absent. */
   readonly lba_size?: number | undefined;
 }
@@ -106,11 +140,11 @@ export interface HttpStep extends AnyStep {
   readonly cors_safelisted_mode?: boolean | undefined;
 }
 
-/** A file, relative to the document. */
+/** A file. */
 export interface FileStep extends AnyStep {
   /** A file. */
   readonly kind: "file";
-  /** Its path. */
+  /** Its path, relative to the document, or `file:///…`. */
   readonly file: string;
 }
 
@@ -118,9 +152,9 @@ export interface FileStep extends AnyStep {
 export interface CasyncStep extends AnyStep {
   /** A file in chunks. */
   readonly kind: "casync";
-  /** Link or path of the index. */
+  /** Link of the index, or as `file`. */
   readonly index: string;
-  /** Link or path; found beside the index when absent. */
+  /** As `index`; found beside that when absent. */
   readonly chunk_store?: string | undefined;
 }
 
@@ -152,6 +186,6 @@ export const MAX_WRAPPERS = 16;
 
 /** Selectors of partitions, of which exactly one must be there. */
 export const SELECTORS: Readonly<Record<"gpt" | "mbr", readonly string[]>> = {
-  gpt: ["partlabel", "partuuid", "index"],
-  mbr: ["partuuid", "index"],
+  gpt: ["partlabel", "partuuid", "index", "number"],
+  mbr: ["partuuid", "index", "number"],
 };

@@ -117,7 +117,8 @@ async function openOuter(
     const layer = { label: "casync", size: file.size };
     return { reader: file, chain: [...chain, layer] };
   }
-  if (reader.size > MAX_PIPELINE || !looksLikePipeline(head)) return outer;
+  const whole = reader.size <= MAX_PIPELINE;
+  if (!whole || !looksLikePipeline(head, reader.name)) return outer;
   const step = parsePipeline(new TextDecoder().decode(head), reader.name);
   return await openPipeline(step, {
     openLink: (url) => sources.openLink(url),

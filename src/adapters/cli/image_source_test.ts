@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import test, { after } from "node:test";
 import { pathToFileURL } from "node:url";
+import { makeCasync } from "../../../tests/support/casync_made.ts";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
+import { parsePipeline } from "../../pipeline/parse.ts";
+import type { Step } from "../../pipeline/step.ts";
 import type { ImageOptions } from "./command.ts";
 import { withSource } from "./image_source.ts";
 import type { Output } from "./output.ts";
@@ -35,14 +44,63 @@ function optionsOf(path: string): ImageOptions {
   };
 }
 
-test("openSource() tells which local files it opened", async () => {
+test("pipelines in the documentation can be read", () => {
+  for (
+    const [page, kinds] of [
+      ["README.md", ["gpt", "xz", "http"]],
+      ["docs/FORMATS.md", ["gpt", "xz, content", "tar", "http"]],
+    ] as const
+  ) {
+    const text = readFileSync(
+      new URL(`../../../${page}`, import.meta.url),
+      "utf8",
+    );
+    const [, document] = /```yaml\n((?:#.*\n)?gpt:[^`]*)```/.exec(text) ?? [];
+    const found: string[] = [];
+    let step: Step | undefined = parsePipeline(document ?? "", page);
+    while (step !== undefined) {
+      found.push(
+        step.content === undefined ? step.kind : `${step.kind}, content`,
+      );
+      step = "source" in step ? step.source : undefined;
+    }
+    assert.deepEqual(found, kinds);
+  }
+});
+
+test("openSource() opens paths and file URLs, and tells which files it opened", async () => {
   const document = join(folder, "image.yaml");
   writeFileSync(document, "file: image.erofs\n");
+  const url = join(folder, "url.yaml");
+  writeFileSync(url, `file: ${pathToFileURL(IMAGE)}\n`);
+  const { index, files } = await makeCasync(readFileSync(IMAGE));
+  const chunked = join(folder, "image.caibx");
+  writeFileSync(chunked, index);
+  for (const [path, bytes] of files) {
+    const file = join(folder, "default.castr", path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+  }
+  const casync = join(folder, "casync.yaml");
+  writeFileSync(casync, `casync: ${pathToFileURL(chunked)}\n`);
+  const store = join(folder, "store.yaml");
+  writeFileSync(
+    store,
+    `casync:\n  index: image.caibx\n  chunk_store: ${
+      pathToFileURL(join(folder, "default.castr"))
+    }\n`,
+  );
   for (
     const [path, expected] of [
       [IMAGE, [IMAGE]],
       [pathToFileURL(IMAGE).href, [IMAGE]],
       [document, [document, IMAGE]],
+      [pathToFileURL(document).href, [document, IMAGE]],
+      [url, [url, IMAGE]],
+      [chunked, [chunked]],
+      [pathToFileURL(chunked).href, [chunked]],
+      [casync, [casync, chunked]],
+      [store, [store, chunked]],
     ] as const
   ) {
     const { signal } = new AbortController();

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { pathToFileURL } from "node:url";
 import { makeCasync } from "../../../tests/support/casync_made.ts";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
 import {
@@ -275,14 +276,22 @@ test("fastboop takes a pipeline for an image, and lets one from a link read no f
   assert.match(other.errors, /as the pipeline says/);
   writeFileSync(document, "fil: a");
   const typo = await runCli(["ls", document]);
-  assert.match(typo.errors, /no known format/);
+  assert.match(typo.errors, /found fil, expected .* did you mean "file"/);
   writeFileSync(document, "file: a\nentry: b");
   const key = await runCli(["ls", document]);
   assert.match(key.errors, /line 2, column 1, entry: unknown key "entry"/);
-  const text = new TextEncoder().encode(`file: ${IMAGE}`);
-  await withServer({ content: text }, async (server, run) => {
-    const foreign = await run("ls", server.url("/p.yaml"));
-    assert.equal(foreign.code, 1);
-    assert.match(foreign.errors, /may name links alone/);
-  });
+  for (
+    const text of [
+      `file: ${IMAGE}`,
+      `file: ${pathToFileURL(IMAGE)}`,
+      `casync: ${pathToFileURL(IMAGE)}`,
+    ]
+  ) {
+    const content = new TextEncoder().encode(text);
+    await withServer({ content }, async (server, run) => {
+      const foreign = await run("ls", server.url("/p.yaml"));
+      assert.equal(foreign.code, 1);
+      assert.match(foreign.errors, /may name links alone/);
+    });
+  }
 });

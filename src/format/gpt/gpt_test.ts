@@ -369,6 +369,11 @@ test("selectPartition() names what there is, and what is ambiguous", async () =>
     );
   }
   assert.throws(
+    () => selectPartition(table, { index: 1 }),
+    /there is #1 "same" \(index 0\), .*#128 "same" \(index 127\)$/,
+  );
+  assert.throws(() => selectPartition(table, { number: 2 }), /#128 "same"$/);
+  assert.throws(
     () => selectPartition(table, { label: "same" }),
     (error) =>
       coded("gpt.ambiguous-partition")(error) &&

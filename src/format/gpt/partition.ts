@@ -93,7 +93,12 @@ export function selectPartition(
   const list = found.length === 0 ? table.partitions : found;
   const listed = list.length === 0
     ? "no partition at all"
-    : list.map(describePartition).join(", ");
+    : list.map((partition) =>
+      // `#` counts from 1: who counts from 0 is told both
+      "index" in selector
+        ? `${describePartition(partition)} (index ${partition.index})`
+        : describePartition(partition)
+    ).join(", ");
   const [what, reason] = found.length === 0
     ? ["no-partition", `there is ${listed}`] as const
     : [
