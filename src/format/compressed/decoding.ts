@@ -5,6 +5,7 @@
  */
 import { onAbort } from "../../block/abortable.ts";
 import { DecodedCache } from "../../block/decoded_cache.ts";
+import { FormatError } from "../../errors.ts";
 import type { PartDecoder } from "./part_decoder.ts";
 
 /** Content that is kept, dropped and handed out together; every part begins with a new page. */
@@ -55,8 +56,8 @@ interface Waiter extends PageAddress {
  * make room.
  *
  * Equal pages are decoded once. When the last one who waits for a decoder leaves, its read below is
- * cancelled, and the decoder rests where it is. A decoder that failed fails those who wait for it, and
- * is forgotten with what it gave.
+ * cancelled, and the decoder rests where it is. A decoder that failed fails those who wait for it; one
+ * that met damage is forgotten with what it gave.
  */
 export class Decoding {
   readonly #source: DecodingSource;
@@ -129,7 +130,7 @@ export class Decoding {
       nearest = new Run(waiter.part, this.#source, {
         page: (run, at, bytes) => this.#keep(run, at, bytes),
         rest: (run) => this.#rest(run),
-        failed: (run) => this.#forget(run),
+        failed: (run, error) => this.#failed(run, error),
       });
     } else this.#runs.splice(this.#runs.indexOf(nearest), 1);
     this.#runs.push(nearest);
@@ -171,23 +172,28 @@ export class Decoding {
     this.#cache.set(this.#source.start(part) + at, bytes);
   }
 
-  #forget(run: Run): void {
+  #failed(run: Run, error: unknown): void {
     const at = this.#runs.indexOf(run);
     if (at >= 0) this.#runs.splice(at, 1);
+    // a lost connection says nothing of what was decoded before
+    if (error instanceof FormatError) this.#forget(run);
+    this.#dispatch();
+  }
+
+  #forget(run: Run): void {
     const start = this.#source.start(run.part);
     for (let at = 0; at < run.given; at += PAGE_SIZE) {
       // empty: takes no room, and answers nobody
       this.#cache.set(start + at, NOTHING);
     }
     if (run.given > 0) this.#source.damaged?.();
-    this.#dispatch();
   }
 }
 
 interface RunEvents {
   page(run: Run, at: number, bytes: Uint8Array): void;
   rest(run: Run): void;
-  failed(run: Run): void;
+  failed(run: Run, error: unknown): void;
 }
 
 /** A decoder, and who waits for it. */
@@ -312,7 +318,7 @@ class Run {
     this.#stopped = true;
     this.busy = false;
     this.#decoder.close();
-    this.#events.failed(this);
+    this.#events.failed(this, error);
     for (const waiter of this.#waiters) waiter.fail(error);
     this.#waiters.clear();
   }

@@ -6,7 +6,10 @@ import { readExactly } from "../../block/read_exactly.ts";
 import { withRecord } from "../../block/record.ts";
 import { isCoded } from "../../errors.ts";
 import { blockReaderConformance } from "../../../tests/conformance/block_reader.ts";
-import { patternBytes } from "../../../tests/conformance/controlled_source.ts";
+import {
+  ControlledSource,
+  patternBytes,
+} from "../../../tests/conformance/controlled_source.ts";
 import {
   fixture,
   NOISE,
@@ -15,6 +18,7 @@ import {
 } from "../../../tests/fixtures/codecs/fixtures.ts";
 import { behind } from "../../../tests/support/behind.ts";
 import { join, madeXz } from "../../../tests/support/made_xz.ts";
+import { assertSame } from "../../../tests/support/packed_reader.ts";
 import { openXz } from "./open.ts";
 
 const MIB = 1 << 20;
@@ -220,6 +224,23 @@ test("openXz() decodes once what it has a store for, and gives up what proved to
   await damaged.read(0, new Uint8Array(MIB));
   assert.ok(other.report.requests > 0);
   await damaged.close();
+});
+
+test("openXz() keeps what is in the store when the connection is lost", async () => {
+  const packed = await madeXz(patternBytes(8 * MIB), 8 * MIB);
+  const source = new ControlledSource(packed);
+  const store = memoryStore();
+  const reader = await openXz(source, { store });
+  const start = await readExactly(reader, 0, MIB);
+  source.failures = 1;
+  await rejectsWith(reader.read(5 * MIB, new Uint8Array(1)), "read.failed");
+  await reader.close();
+
+  const next = await openXz(source, { store });
+  const { requests } = source;
+  assertSame(await readExactly(next, 0, MIB), start);
+  assert.equal(source.requests, requests);
+  await next.close();
 });
 
 test("openXz() gives timers a turn while it decodes", async () => {
