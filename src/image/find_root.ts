@@ -227,7 +227,8 @@ class Search {
       } catch (error) {
         if (!(error instanceof CodedError) || part === chosen) throw error;
         const what = formatChain(into(place, part.label, 0).chain);
-        const passed = [{ what, reason: reasonOf(error) }];
+        const names = [nameOf(part, around), `${around.name}"`];
+        const passed = [{ what, reason: reasonOf(error, names) }];
         return { candidates: [], passed, errors: [error] };
       }
     }));
@@ -242,9 +243,8 @@ class Search {
     const content = await part.open(this.#signal);
     if ("close" in content) this.#opened.push(content);
     const inside = into(place, part.label, part.size);
-    const separator = /^[#/]/.test(part.label) ? "" : "/";
     return await this.#explore(
-      named(content, `${around.name}${separator}${part.label}`),
+      named(content, nameOf(part, around)),
       { ...inside, choices: [...inside.choices, part] },
     );
   }
@@ -317,7 +317,20 @@ function describe({ choices, files }: Candidate): string {
   return `${choices.at(-1)?.label ?? files.name} (${files.kind})`;
 }
 
-/** What a message says after its first part: that names a file that is known here. */
-function reasonOf({ message }: CodedError): string {
-  return message.slice(message.indexOf(": ") + 2);
+/** What a part is called in messages. */
+function nameOf({ label }: Part, around: BlockReader): string {
+  return `${around.name}${/^[#/]/.test(label) ? "" : "/"}${label}`;
+}
+
+/**
+ * What a message says after its first part, which names a file that is known here. The name may hold
+ * what ends that part.
+ */
+function reasonOf({ message }: CodedError, names: readonly string[]): string {
+  const ends = names.map((name) => {
+    const start = message.indexOf(`"${name}`);
+    return start < 0 ? 0 : start + 1 + name.length;
+  });
+  const end = message.indexOf(": ", Math.max(...ends));
+  return end < 0 ? message : message.slice(end + 2);
 }

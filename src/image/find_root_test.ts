@@ -35,10 +35,12 @@ function files(kind: string, ...entries: PathDescription[]): BlockReader {
 
 const file = (path: string): PathDescription => ({ path, type: "file" });
 const rootFs = (kind = "ext4") => files(kind, file("/usr/lib/os-release"));
-const broken = (code: FormatError["code"], reason: string) =>
+const failing = (code: FormatError["code"], message: string) =>
   image(() => {
-    throw new FormatError(code, `Cannot open "disk": ${reason}`);
+    throw new FormatError(code, message);
   });
+const broken = (code: FormatError["code"], reason: string) =>
+  failing(code, `Cannot open "disk": ${reason}`);
 const part = (
   label: string,
   content: BlockReader,
@@ -75,6 +77,25 @@ test("findRoot() goes through wrappers and a disk to the only root", async () =>
   assert.deepEqual(found.passed, [
     { what: "xz (3 blocks) → GPT → #2", reason: "nothing known" },
   ]);
+});
+
+test("findRoot() tells why a part was passed over, whatever its name", async () => {
+  const label = '#2 "a: b"';
+  for (
+    const [message, reason] of [
+      ['Cannot open "disk#2 "a: b"": found c: d', "found c: d"],
+      ['Cannot open "disk#2 "a: b"" at byte 5: found c: d', "found c: d"],
+      ['Cannot open partition #2 "a: b" of "disk": it ends', "it ends"],
+      ["Cannot go on: found c: d", "found c: d"],
+      ["Cannot go on", "Cannot go on"],
+    ] as const
+  ) {
+    const content = failing("image.unknown-format", message);
+    const { passed } = await find(
+      disk(part("#1", rootFs()), part(label, content)),
+    );
+    assert.deepEqual(passed, [{ what: `GPT → ${label}`, reason }]);
+  }
 });
 
 test("findRoot() asks which of several roots is meant, and takes the one that is named", async () => {
