@@ -52,8 +52,7 @@ interface Waiter extends PageAddress {
 /**
  * Decodes pages. A page that was decoded lately comes from memory. Others wait for the decoder that is
  * nearest before them in their part, so what is read in sequence is decoded once; a new one is started
- * where there is none. At most 4 are started to work at the same time and 12 are open; those that rest
- * make room.
+ * where there is none. At most 4 work at the same time and 12 are open; those that rest make room.
  *
  * Equal pages are decoded once. When the last one who waits for a decoder leaves, its read below is
  * cancelled, and the decoder rests where it is. A decoder that failed fails those who wait for it; one
@@ -118,10 +117,9 @@ export class Decoding {
       if (run.part !== waiter.part || run.given > waiter.at) continue;
       if (nearest === undefined || run.given > nearest.given) nearest = run;
     }
+    const busy = this.#runs.filter(({ busy }) => busy).length;
+    if (nearest?.busy !== true && busy >= MAX_BUSY) return false;
     if (nearest === undefined) {
-      if (this.#runs.filter(({ busy }) => busy).length >= MAX_BUSY) {
-        return false;
-      }
       if (this.#isFull(waiter.part)) {
         const resting = this.#runs.findIndex((run) => !run.busy);
         if (resting < 0) return false;
