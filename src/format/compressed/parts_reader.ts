@@ -251,6 +251,8 @@ class PartsReader implements CompressedReader {
       const start = this.#table.start(page.part) + page.at;
       const end = Math.min(this.#table.end(page.part), start + PAGE_SIZE);
       const kept = await this.#kept.read(start, end - start, signal);
+      // nobody would close a decoder that begins after close()
+      if (this.#closed) throw this.#closedError(start);
       if (kept !== undefined) {
         this.#decoding.put(page, kept);
         return kept;

@@ -4,6 +4,7 @@ import { openMemory } from "../../block/memory.ts";
 import { memoryStore } from "../../block/memory_store.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import { withRecord } from "../../block/record.ts";
+import type { ContentStore } from "../../block/store.ts";
 import { isCoded } from "../../errors.ts";
 import { blockReaderConformance } from "../../../tests/conformance/block_reader.ts";
 import {
@@ -241,6 +242,28 @@ test("openXz() keeps what is in the store when the connection is lost", async ()
   assertSame(await readExactly(next, 0, MIB), start);
   assert.equal(source.requests, requests);
   await next.close();
+});
+
+test("openXz() begins no decoder when it was closed during a look into the store", async () => {
+  const packed = await madeXz(patternBytes(8 * MIB), 8 * MIB);
+  const source = new ControlledSource(packed);
+  const kept = memoryStore();
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  const store: ContentStore = {
+    open: async (key) => {
+      await gate;
+      return await kept.open(key);
+    },
+  };
+  const reader = await openXz(source, { store });
+  const { requests } = source;
+  const reading = rejectsWith(reader.read(0, new Uint8Array(1)), "read.closed");
+  const closing = reader.close();
+  open();
+  await closing;
+  await reading;
+  assert.equal(source.requests, requests);
 });
 
 test("openXz() gives timers a turn while it decodes", async () => {
