@@ -160,8 +160,15 @@ class Spool implements ClosableReader, Sink {
         continue;
       }
       const made = this.#pass?.copy(at, rest) ?? 0;
-      done += made;
-      if (made > 0) continue;
+      if (made > 0) {
+        done += made;
+        const end = at + made;
+        // behind the last byte the work may still find damage
+        if (end === this.#size) {
+          await this.#waitFor(end, new Uint8Array(0), options.signal);
+        }
+        continue;
+      }
       const missing = rest.subarray(0, this.#missing(at, rest.length));
       await this.#waitFor(at, missing, options.signal);
       done += missing.length;
@@ -251,6 +258,10 @@ class Spool implements ClosableReader, Sink {
 
   get extentSize(): number {
     return this.#kept.extentSize;
+  }
+
+  get end(): number {
+    return this.#size ?? Infinity;
   }
 
   async #close(): Promise<void> {

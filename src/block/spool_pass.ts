@@ -12,6 +12,8 @@ const BATCH_BYTES = 1 << 20;
 /** Who wants the content, and what is done with it. */
 export interface Sink {
   readonly extentSize: number;
+  /** Where the content ends; `Infinity` when nobody knows. */
+  readonly end: number;
   /** The byte that the work shall get to now. */
   readonly target: number;
   /** The work is of no use to those who wait: it shall end. */
@@ -44,7 +46,10 @@ export class SpoolPass {
     sink: Sink,
   ) {
     this.#sink = sink;
-    this.#batch = new Uint8Array(Math.max(BATCH_BYTES, sink.extentSize));
+    this.#batch = new Uint8Array(
+      // room is left beside the last extent, which is held back
+      Math.max(BATCH_BYTES, 2 * sink.extentSize),
+    );
     this.over = this.#run(source).then(() => undefined, (error) => error);
   }
 
@@ -88,14 +93,14 @@ export class SpoolPass {
       while (await this.#wanted()) {
         const { done, value } = await abortable(reader.read(), signal);
         if (done) {
-          await this.#flush();
+          await this.#keep(this.#filled);
           return await this.#sink.ended(this.position);
         }
         await this.#add(value);
       }
     } finally {
       // what was made before the work failed or was ended is right
-      await this.#flushExtents();
+      await this.#keep(this.#whole);
       // not waited for: a source that does not listen must not hold up who closes
       reader.cancel(signal.reason).catch(() => {});
     }
@@ -108,8 +113,8 @@ export class SpoolPass {
       signal.throwIfAborted();
       if (this.#sink.passed) return false;
       if (this.position < this.#sink.target) return true;
-      if (this.#filled >= this.#sink.extentSize) {
-        await this.#flushExtents();
+      if (this.#whole > 0) {
+        await this.#keep(this.#whole);
         continue;
       }
       // nothing may come between looking and this, else a wake is lost
@@ -125,17 +130,18 @@ export class SpoolPass {
       this.#filled += part.length;
       this.position += part.length;
       at += part.length;
-      if (this.#filled === this.#batch.length) await this.#flush();
+      if (this.#filled === this.#batch.length) await this.#keep(this.#whole);
     }
   }
 
-  async #flush(): Promise<void> {
-    await this.#keep(this.#filled);
-  }
-
-  /** Keeps the whole extents of what was collected. */
-  async #flushExtents(): Promise<void> {
-    await this.#keep(this.#filled - this.#filled % this.#sink.extentSize);
+  /**
+   * Bytes of the whole extents of what was collected, without the last one of the content: the work
+   * may still find damage behind it.
+   */
+  get #whole(): number {
+    const held = this.position === this.#sink.end ? 1 : 0;
+    const size = Math.max(0, this.#filled - held);
+    return size - size % this.#sink.extentSize;
   }
 
   async #keep(size: number): Promise<void> {

@@ -250,6 +250,55 @@ async function assertGivenUp(error: Error): Promise<void> {
   await reader.close();
 }
 
+test("openSpooled() gives and keeps the last byte when the end has proved right", async () => {
+  const error = new FormatError("xz.damaged", "Cannot read: damaged");
+  for (const size of [3 * UNIT, 3 * UNIT - 5]) {
+    for (const fault of [undefined, error]) {
+      let prove = () => {};
+      const proved = new Promise<void>((resolve) => prove = resolve);
+      const store = memoryStore();
+      const key = { identity: `last:${++made}`, name: "last", size };
+      const reader = await openSpooled({
+        key,
+        store,
+        ahead: 0,
+        source: () =>
+          new ReadableStream<Uint8Array>({
+            start: (controller) => controller.enqueue(BYTES.slice(0, size)),
+            pull: async (controller) => {
+              await proved;
+              if (fault === undefined) controller.close();
+              else controller.error(fault);
+            },
+          }),
+      });
+      // rests behind all bytes when nobody asks for the end
+      await assertReads(reader, 0, 10);
+      await settle();
+      const ends: unknown[] = [];
+      const read = async (offset: number) => {
+        const into = new Uint8Array(size);
+        const count = await reader.read(offset, into);
+        assert.equal(count, size - offset);
+        assert.deepEqual(into.subarray(0, count), BYTES.slice(offset, size));
+      };
+      const reads = [size - 1, size - 1, 0, UNIT + 1].map((offset) =>
+        read(offset).then(() => ends.push("read"), (e) => ends.push(e))
+      );
+      await settle();
+      assert.deepEqual(ends, []);
+      const content = await store.open(key);
+      assert.ok(content.has(0, 2 * UNIT));
+      assert.ok(!content.has(size - 1, 1));
+      prove();
+      await within(5000, Promise.all(reads));
+      assert.deepEqual(ends, Array(4).fill(fault ?? "read"));
+      assert.equal(content.has(size - 1, 1), fault === undefined);
+      await reader.close();
+    }
+  }
+});
+
 test("openSpooled() refuses work that makes more or less than it should", async () => {
   for (const size of [BYTES.length - 1, BYTES.length + 1]) {
     const key = { identity: `wrong:${size}`, name: "wrong", size };
