@@ -6,34 +6,29 @@
 
 import type { FieldType } from "../../bytes/struct.ts";
 
-/** A number that is written twice, little-endian and big-endian (ECMA-119, 7.2.3 and 7.3.3). */
-export interface BothEndian {
-  /** What the little-endian half says. */
-  readonly value: number;
-  /** What the big-endian half says; the same, unless the image is damaged. */
-  readonly big: number;
-}
-
-function bothEndian(bits: 16 | 32): FieldType<BothEndian> {
+/**
+ * A number that is written twice, little-endian and big-endian (ECMA-119, 7.2.3 and 7.3.3). Broken
+ * mastering programs write a wrong big-endian half, so only the other is read, as in Linux.
+ *
+ * @see Linux, fs/isofs/isofs.h, `isonum_733()`
+ */
+function bothEndian(bits: 16 | 32): FieldType<number> {
   const get = `getUint${bits}` as const;
   const set = `setUint${bits}` as const;
   return {
     size: bits / 4,
-    get: (view, at) => ({
-      value: view[get](at, true),
-      big: view[get](at + bits / 8, false),
-    }),
-    set: (view, at, { value, big }) => {
+    get: (view, at) => view[get](at, true),
+    set: (view, at, value) => {
       view[set](at, value, true);
-      view[set](at + bits / 8, big, false);
+      view[set](at + bits / 8, value, false);
     },
   };
 }
 
 /** 16 bits, written twice: 4 bytes. */
-export const both16: FieldType<BothEndian> = bothEndian(16);
+export const both16: FieldType<number> = bothEndian(16);
 /** 32 bits, written twice: 8 bytes. */
-export const both32: FieldType<BothEndian> = bothEndian(32);
+export const both32: FieldType<number> = bothEndian(32);
 
 /** Bytes of the short form of a date, and of the long one. */
 export const SHORT_DATE_SIZE = 7;

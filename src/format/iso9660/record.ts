@@ -91,12 +91,6 @@ export function parseRecord(
   }
   const record = DirectoryRecord.read(bytes, at);
   const { block, size, flags, identifierLength } = record;
-  for (const [key, { value, big }] of Object.entries({ block, size })) {
-    if (value === big) continue;
-    throw damaged(
-      `its ${key} is ${value} in one byte order and ${big} in the other`,
-    );
-  }
   const nameStart = at + DirectoryRecord.size;
   const nameEnd = nameStart + identifierLength;
   if (identifierLength === 0 || nameEnd > at + length) {
@@ -112,8 +106,8 @@ export function parseRecord(
     position,
     length,
     extent: {
-      offset: (block.value + record.extendedAttributeBlocks) * blockSize,
-      size: size.value,
+      offset: (block + record.extendedAttributeBlocks) * blockSize,
+      size,
     },
     directory: (flags & FLAG_DIRECTORY) !== 0,
     associated: (flags & FLAG_ASSOCIATED) !== 0,

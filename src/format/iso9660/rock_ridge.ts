@@ -183,9 +183,9 @@ class AreaParser {
       if (signature === "CE") {
         const view = this.#view(signature, data, 24);
         next = {
-          block: this.#both(view, 0, "CE block"),
-          offset: this.#both(view, 8, "CE offset"),
-          size: this.#both(view, 16, "CE size"),
+          block: view.getUint32(0, true),
+          offset: view.getUint32(8, true),
+          size: view.getUint32(16, true),
         };
       } else this.#entry(signature, data);
       at += length;
@@ -214,17 +214,17 @@ class AreaParser {
       }
       case "PX": {
         const view = this.#view(signature, data, 32);
-        found.mode = this.#both(view, 0, "PX mode");
-        found.linkCount = this.#both(view, 8, "PX links");
-        found.uid = this.#both(view, 16, "PX owner");
-        found.gid = this.#both(view, 24, "PX group");
+        found.mode = view.getUint32(0, true);
+        found.linkCount = view.getUint32(8, true);
+        found.uid = view.getUint32(16, true);
+        found.gid = view.getUint32(24, true);
         break;
       }
       case "PN": {
         const view = this.#view(signature, data, 16);
         found.rdev = encodeDevice(
-          this.#both(view, 0, "PN high"),
-          this.#both(view, 8, "PN low"),
+          view.getUint32(0, true),
+          view.getUint32(8, true),
         );
         break;
       }
@@ -242,7 +242,7 @@ class AreaParser {
         this.#addTimes(data);
         break;
       case "CL":
-        found.childLink = this.#both(this.#view(signature, data, 8), 0, "CL");
+        found.childLink = this.#view(signature, data, 8).getUint32(0, true);
         break;
       case "RE":
         found.relocated = true;
@@ -293,18 +293,10 @@ class AreaParser {
     if (mtime !== undefined) this.#found.mtime = mtime;
   }
 
+  /** What an entry holds. Of numbers that are written twice the little-endian half is read. */
   #view(signature: string, data: Uint8Array, size: number): DataView {
     if (data.length < size) throw this.#short(signature, data, size);
     return new DataView(data.buffer, data.byteOffset, data.length);
-  }
-
-  #both(view: DataView, at: number, what: string): number {
-    const value = view.getUint32(at, true);
-    const big = view.getUint32(at + 4, false);
-    if (value === big) return value;
-    throw this.damaged(
-      `${what} is ${value} in one byte order and ${big} in the other`,
-    );
   }
 
   #short(signature: string, data: Uint8Array, size: number) {

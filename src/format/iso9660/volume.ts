@@ -11,13 +11,7 @@ import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { bytesOf, struct, u32, u32be, u8 } from "../../bytes/struct.ts";
 import { decodeName } from "../../bytes/text.ts";
 import { isoError } from "./errors.ts";
-import {
-  both16,
-  both32,
-  type BothEndian,
-  LONG_DATE_SIZE,
-  readLongDate,
-} from "./fields.ts";
+import { both16, both32, LONG_DATE_SIZE, readLongDate } from "./fields.ts";
 
 /** Bytes of a sector; descriptors and directories are laid out by it. */
 export const SECTOR_SIZE = 2048;
@@ -148,7 +142,7 @@ export async function readDescriptors(
   const { name } = image;
   let volume: IsoVolume | undefined;
   let primary: IsoTree | undefined;
-  let joliet: { tree: IsoTree; blockSize: BothEndian } | undefined;
+  let joliet: { tree: IsoTree; blockSize: number } | undefined;
   let catalog: number | undefined;
   const first = session + SYSTEM_AREA_SECTORS * SECTOR_SIZE;
   let batch = new Uint8Array(0);
@@ -221,9 +215,7 @@ export async function readDescriptors(
     volume: volume!,
     primary,
     // addresses in blocks of another size would need a reader of their own; no writer makes them
-    ...(joliet?.blockSize.value === volume!.blockSize
-      ? { joliet: joliet.tree }
-      : {}),
+    ...(joliet?.blockSize === volume!.blockSize ? { joliet: joliet.tree } : {}),
     ...(catalog === undefined ? {} : { bootCatalog: catalog * SECTOR_SIZE }),
   };
 }
@@ -234,19 +226,7 @@ function checkVolume(
   descriptor: ReturnType<typeof VolumeDescriptor.read>,
 ): IsoVolume {
   const what = "primary volume descriptor";
-  const agreed = (key: "blockSize" | "blockCount"): number => {
-    const { value, big } = descriptor[key];
-    if (value === big) return value;
-    const at = position + VolumeDescriptor.offsets[key];
-    throw isoError(
-      "iso.damaged",
-      name,
-      what,
-      `${key} at byte ${at} is ${value} in one byte order and ${big} in the other`,
-      { position: at },
-    );
-  };
-  const blockSize = agreed("blockSize");
+  const { blockSize, blockCount } = descriptor;
   if (blockSize !== 512 && blockSize !== 1024 && blockSize !== SECTOR_SIZE) {
     const at = position + VolumeDescriptor.offsets.blockSize;
     throw isoError(
@@ -269,7 +249,7 @@ function checkVolume(
     ...(createdAt === undefined ? {} : { createdAt }),
     ...(modifiedAt === undefined ? {} : { modifiedAt }),
     blockSize,
-    size: agreed("blockCount") * blockSize,
+    size: blockCount * blockSize,
   };
 }
 
