@@ -226,4 +226,8 @@ test("findRoot() names what nobody knows", async () => {
     code: "image.unknown-format",
     message: /no known format in its first 5000 bytes/,
   });
+  await assert.rejects(find(openMemory(new Uint8Array(0))), {
+    code: "image.unknown-format",
+    message: /: it is empty, expected an image/,
+  });
 });

@@ -61,7 +61,9 @@ export function unknownFormat(
 ): FormatError {
   return new FormatError(
     "image.unknown-format",
-    `Cannot open "${name}": no known format in its first ${seen} bytes, expected an image or an archive of one; check that the download is complete`,
+    `Cannot open "${name}": ${
+      size === 0 ? "it is empty" : `no known format in its first ${seen} bytes`
+    }, expected an image or an archive of one; check that the download is complete`,
     { facts: { size } },
   );
 }

@@ -14,9 +14,10 @@ import { makeCasync } from "../../../tests/support/casync_made.ts";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
 import { parsePipeline } from "../../pipeline/parse.ts";
 import type { Step } from "../../pipeline/step.ts";
-import type { ImageOptions } from "./command.ts";
+import { type ImageOptions, UsageError } from "./command.ts";
 import { withSource } from "./image_source.ts";
 import type { Output } from "./output.ts";
+import { localPath } from "./sources.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fastboop-image-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -108,5 +109,13 @@ test("openSource() opens paths and file URLs, and tells which files it opened", 
       assert.deepEqual(source.localFiles, expected);
       return Promise.resolve();
     });
+  }
+});
+
+test("localPath() takes paths and URLs of files, and nothing else", () => {
+  assert.equal(localPath("a b.img"), "a b.img");
+  assert.equal(localPath(pathToFileURL(IMAGE).href), IMAGE);
+  for (const place of ["file://other/x", "file:///a%2fb", "ftp://host/x"]) {
+    assert.throws(() => localPath(place), UsageError, place);
   }
 });

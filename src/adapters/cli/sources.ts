@@ -59,10 +59,18 @@ export function isLink(text: string): boolean {
 export function localPath(place: string): string {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place) ?? [];
   if (scheme === undefined) return place;
-  if (scheme.toLowerCase() === "file") return fileURLToPath(place);
-  throw new UsageError(
-    `Cannot open "${scheme}://…", expected a file, http:// or https://`,
-  );
+  if (scheme.toLowerCase() !== "file") {
+    throw new UsageError(
+      `Cannot open "${scheme}://…", expected a file, http:// or https://`,
+    );
+  }
+  try {
+    return fileURLToPath(place);
+  } catch {
+    throw new UsageError(
+      `Cannot open "${place}": it leads to no file of this machine, expected file:///… or a path`,
+    );
+  }
 }
 
 /** Opens files and links as the user wants them opened, counts what they bring, and closes them. */
