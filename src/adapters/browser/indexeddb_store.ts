@@ -13,6 +13,7 @@ import type {
   StoreKey,
 } from "../../block/store.ts";
 import { SharedEntries } from "../../block/shared_entries.ts";
+import { StoreRoom } from "../../block/store_room.ts";
 import { ReadError } from "../../errors.ts";
 import { type Content, ContentDatabase } from "./indexeddb_store_database.ts";
 import { IndexedDbEntry } from "./indexeddb_store_entry.ts";
@@ -63,8 +64,6 @@ export interface IndexedDbStore extends ContentStore {
 const NAME = "fastboop-downloads";
 /** Room that is given away before the database is looked at again. */
 const GRANT_BYTES = 16 << 20;
-/** How long a lack of room is believed. */
-const FULL_MS = 1000;
 const DEFAULT_BYTES = 4 * 2 ** 30;
 
 /**
@@ -89,17 +88,21 @@ export function indexedDbStore(
 class DatabaseStore implements IndexedDbStore {
   readonly #database: ContentDatabase;
   readonly #maxBytes: number | undefined;
-  readonly #warn: (error: ReadError) => void;
-  readonly #warned = new Set<string>();
   readonly #open = new SharedEntries();
-  #granted = 0;
-  #fullUntil = -Infinity;
-  #looking: Promise<void> | undefined;
+  readonly #room: StoreRoom;
 
   constructor({ name = NAME, maxBytes, onWarning }: IndexedDbStoreOptions) {
     this.#database = new ContentDatabase(name);
     this.#maxBytes = maxBytes;
-    this.#warn = onWarning ?? (() => {});
+    this.#room = new StoreRoom(
+      {
+        limit: () => this.#limit(),
+        prune: (maxBytes) => this.prune(maxBytes),
+        noRoom,
+      },
+      GRANT_BYTES,
+      onWarning,
+    );
   }
 
   open(key: StoreKey, options: ReadOptions = {}): Promise<StoredContent> {
@@ -138,29 +141,19 @@ class DatabaseStore implements IndexedDbStore {
     await this.#database.close();
   }
 
-  /** Asks for room. */
-  async reserve(bytes: number): Promise<boolean> {
-    if (this.#granted < bytes) {
-      if (performance.now() < this.#fullUntil) return false;
-      await (this.#looking ??= this.#look(bytes).finally(() =>
-        this.#looking = undefined
-      ));
-    }
-    if (this.#granted < bytes) return false;
-    this.#granted -= bytes;
-    return true;
+  /** Writes when there is room; `false` when there is none. */
+  withRoom(bytes: number, write: () => Promise<void>): Promise<boolean> {
+    return this.#room.withRoom(bytes, write);
   }
 
   /** The browser has no room: `true` when something could be removed. */
-  async makeSpace(bytes: number): Promise<boolean> {
-    const before = sumOf(await this.#database.contents());
-    const wanted = Math.max(bytes, GRANT_BYTES);
-    return await this.prune(Math.max(0, before - wanted)) < before;
+  makeSpace(bytes: number): Promise<boolean> {
+    return this.#room.makeSpace(bytes);
   }
 
   /** An entry takes nothing more. */
   failed(error: unknown): void {
-    this.#tell(
+    this.#room.tell(
       new ReadError(
         "store.unusable",
         `Cannot keep more downloads in the browser: ${
@@ -182,25 +175,9 @@ class DatabaseStore implements IndexedDbStore {
         }; a private window may not allow it`,
         { facts: { name: key.name }, cause },
       );
-      this.#tell(error);
+      this.#room.tell(error);
       throw error;
     }
-  }
-
-  async #look(bytes: number): Promise<void> {
-    const limit = await this.#limit();
-    const wanted = Math.max(bytes, Math.min(GRANT_BYTES, limit / 16));
-    const left = await this.prune(Math.max(0, limit - wanted));
-    this.#granted = Math.min(limit - left, Math.max(bytes, GRANT_BYTES));
-    if (this.#granted >= bytes) return;
-    this.#fullUntil = performance.now() + FULL_MS;
-    this.#tell(
-      new ReadError(
-        "store.no-room",
-        `Cannot keep more downloads in the browser: found ${left} bytes in use, expected at most ${limit}; remove what is kept of this page in the browser's settings`,
-        { facts: { bytes: left, maxBytes: limit } },
-      ),
-    );
   }
 
   async #limit(): Promise<number> {
@@ -208,12 +185,16 @@ class DatabaseStore implements IndexedDbStore {
     const { quota } = await navigator.storage?.estimate?.() ?? {};
     return quota === undefined ? DEFAULT_BYTES : quota / 2;
   }
+}
 
-  #tell(error: ReadError): void {
-    if (this.#warned.has(error.code)) return;
-    this.#warned.add(error.code);
-    this.#warn(error);
-  }
+function noRoom(bytes: number, left: number, limit: number): ReadError {
+  return new ReadError(
+    "store.no-room",
+    `Cannot keep ${bytes} bytes more of downloads in the browser: found ${left} bytes in use, expected at most ${
+      Math.max(0, limit - bytes)
+    }; going on without, remove what is kept of this page in the browser's settings`,
+    { facts: { bytes: left, maxBytes: limit } },
+  );
 }
 
 function sumOf(contents: readonly Content[]): number {

@@ -22,8 +22,8 @@ const BATCH = 32;
 
 /** What an entry asks of its store. */
 export interface EntryHost {
-  /** Asks for room. */
-  reserve(bytes: number): Promise<boolean>;
+  /** Writes when there is room for `bytes`; `false` when there is none. */
+  withRoom(bytes: number, write: () => Promise<void>): Promise<boolean>;
   /** The browser has no room: `true` when something could be removed. */
   makeSpace(bytes: number): Promise<boolean>;
   /** The entry takes nothing more. */
@@ -184,8 +184,10 @@ export class IndexedDbEntry {
       size += bytes.length;
     }
     try {
-      if (!await this.#host.reserve(size)) return;
-      const kept = await this.#writeOnce(extents, size);
+      let kept = false;
+      await this.#host.withRoom(size, async () => {
+        kept = await this.#writeOnce(extents, size);
+      });
       if (!kept || this.dropped) return;
     } catch (error) {
       return this.#failed(error);

@@ -17,6 +17,7 @@ import type {
 } from "../../block/store.ts";
 import { SharedEntries } from "../../block/shared_entries.ts";
 import { withoutCredentials } from "../../block/store_name.ts";
+import { StoreRoom } from "../../block/store_room.ts";
 import { ReadError } from "../../errors.ts";
 import type { DiskStoreEntry, EntryHost } from "./disk_store_entry.ts";
 import { openEntry } from "./disk_store_open.ts";
@@ -69,8 +70,6 @@ export interface DiskStore extends ContentStore {
 const DEFAULT_BYTES = 32 * 2 ** 30;
 /** Room that is given away before the folder is looked at again. */
 const GRANT_BYTES = 64 << 20;
-/** How long a lack of room is believed. */
-const FULL_MS = 1000;
 
 /**
  * Keeps content in a folder, bounded by bytes.
@@ -106,17 +105,21 @@ class FolderStore implements DiskStore, EntryHost {
   readonly flushBytes: number;
   readonly flushMs: number;
   readonly #maxBytes: number | undefined;
-  readonly #warn: (error: ReadError) => void;
-  readonly #warned = new Set<string>();
   readonly #open = new SharedEntries();
-  #granted = 0;
-  #fullUntil = -Infinity;
-  #looking: Promise<void> | undefined;
+  readonly #room: StoreRoom;
 
   constructor(folder: string, options: DiskStoreOptions) {
     this.folder = folder;
     this.#maxBytes = options.maxBytes;
-    this.#warn = options.onWarning ?? (() => {});
+    this.#room = new StoreRoom(
+      {
+        limit: () => this.#limit(),
+        prune: async (maxBytes) => (await makeRoom(folder, maxBytes)).left,
+        noRoom: (bytes, left, limit) => this.#noRoom(bytes, left, limit),
+      },
+      GRANT_BYTES,
+      options.onWarning,
+    );
     this.flushBytes = options.flushBytes ?? 32 << 20;
     this.flushMs = options.flushMs ?? 2000;
   }
@@ -138,27 +141,16 @@ class FolderStore implements DiskStore, EntryHost {
     return await makeRoom(this.folder, maxBytes ?? await this.#limit());
   }
 
-  async reserve(bytes: number): Promise<boolean> {
-    if (this.#granted < bytes) {
-      if (performance.now() < this.#fullUntil) return false;
-      await (this.#looking ??= this.#look(bytes).finally(() =>
-        this.#looking = undefined
-      ));
-    }
-    if (this.#granted < bytes) return false;
-    this.#granted -= bytes;
-    return true;
+  withRoom(bytes: number, write: () => Promise<void>): Promise<boolean> {
+    return this.#room.withRoom(bytes, write);
   }
 
-  async makeSpace(bytes: number): Promise<boolean> {
-    const { left } = await makeRoom(this.folder, Infinity);
-    const wanted = Math.max(bytes, GRANT_BYTES);
-    const { entries } = await makeRoom(this.folder, Math.max(0, left - wanted));
-    return entries > 0;
+  makeSpace(bytes: number): Promise<boolean> {
+    return this.#room.makeSpace(bytes);
   }
 
   failed(error: unknown): void {
-    this.#tell(
+    this.#room.tell(
       new ReadError(
         "store.unusable",
         `Cannot keep more in cache "${this.folder}": ${
@@ -184,25 +176,18 @@ class FolderStore implements DiskStore, EntryHost {
         }; set FASTBOOP_CACHE to a folder that can be written and has room`,
         { facts: { folder: this.folder, name: key.name }, cause },
       );
-      this.#tell(error);
+      this.#room.tell(error);
       throw error;
     }
   }
 
-  /** Sees how much room there is, and makes some. */
-  async #look(bytes: number): Promise<void> {
-    const limit = await this.#limit();
-    const wanted = Math.max(bytes, Math.min(GRANT_BYTES, limit / 16));
-    const { left } = await makeRoom(this.folder, Math.max(0, limit - wanted));
-    this.#granted = Math.min(limit - left, Math.max(bytes, GRANT_BYTES));
-    if (this.#granted >= bytes) return;
-    this.#fullUntil = performance.now() + FULL_MS;
-    this.#tell(
-      new ReadError(
-        "store.no-room",
-        `Cannot keep more in cache "${this.folder}": found ${left} bytes in use, expected at most ${limit}; see "fastboop cache list"`,
-        { facts: { folder: this.folder, bytes: left, maxBytes: limit } },
-      ),
+  #noRoom(bytes: number, left: number, limit: number): ReadError {
+    return new ReadError(
+      "store.no-room",
+      `Cannot keep ${bytes} bytes more in cache "${this.folder}": found ${left} bytes in use, expected at most ${
+        Math.max(0, limit - bytes)
+      }; going on without, free some room on its disk`,
+      { facts: { folder: this.folder, bytes: left, maxBytes: limit } },
     );
   }
 
@@ -215,12 +200,6 @@ class FolderStore implements DiskStore, EntryHost {
     } catch {
       return DEFAULT_BYTES;
     }
-  }
-
-  #tell(error: ReadError): void {
-    if (this.#warned.has(error.code)) return;
-    this.#warned.add(error.code);
-    this.#warn(error);
   }
 }
 

@@ -31,8 +31,8 @@ export interface EntryHost {
   readonly flushBytes: number;
   /** … and so long. */
   readonly flushMs: number;
-  /** Asks for room. */
-  reserve(bytes: number): Promise<boolean>;
+  /** Writes when there is room for `bytes`; `false` when there is none. */
+  withRoom(bytes: number, write: () => Promise<void>): Promise<boolean>;
   /** The disk is full: `true` when something could be removed. */
   makeSpace(bytes: number): Promise<boolean>;
   /** The entry takes nothing more. */
@@ -201,12 +201,14 @@ export class DiskStoreEntry {
     if (!this.#writable) return;
     const records: (MapRecord & { kind: "keep" })[] = [];
     try {
-      if (!await this.#host.reserve(bytes.length)) return;
-      for (const { index, bytes } of parts) {
-        const sum = await checkSum(bytes);
-        records.push({ kind: "keep", index, length: bytes.length, sum });
-      }
-      await this.#writeData(offset, bytes);
+      const written = await this.#host.withRoom(bytes.length, async () => {
+        for (const { index, bytes } of parts) {
+          const sum = await checkSum(bytes);
+          records.push({ kind: "keep", index, length: bytes.length, sum });
+        }
+        await this.#writeData(offset, bytes);
+      });
+      if (!written) return;
     } catch (error) {
       return this.#failed(error);
     }

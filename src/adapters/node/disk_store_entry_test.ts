@@ -19,7 +19,7 @@ const SIZE = 3 << 20;
 const HOST: EntryHost = {
   flushBytes: Infinity,
   flushMs: 1000,
-  reserve: () => Promise.resolve(true),
+  withRoom: () => Promise.resolve(false),
   makeSpace: () => Promise.resolve(false),
   failed: () => {},
 };
