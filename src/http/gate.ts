@@ -16,6 +16,8 @@ export class Gate {
   readonly #waiters: Waiter[] = [];
   #inside = 0;
   #closedUntil = 0;
+  /** For so long at most, whatever becomes of the clock. */
+  #closedMs = 0;
   #opening: (() => void) | undefined;
 
   /** A gate of `places`, at least 1. */
@@ -55,6 +57,8 @@ export class Gate {
         forget = onAbort(signal, () => {
           this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
           reject(signal.reason);
+          // a timer that nobody waits for would hold up the end of the program
+          this.#admit();
         });
       }
       if (first) this.#waiters.unshift(waiter);
@@ -65,7 +69,10 @@ export class Gate {
 
   /** Lets nobody in for `ms` milliseconds from now, if not for longer already. */
   closeFor(ms: number): void {
-    this.#closedUntil = Math.max(this.#closedUntil, this.#clock.now() + ms);
+    const until = this.#clock.now() + ms;
+    if (until <= this.#closedUntil) return;
+    this.#closedUntil = until;
+    this.#closedMs = ms;
   }
 
   #admit(): void {
@@ -75,10 +82,13 @@ export class Gate {
         this.#opening = undefined;
         return;
       }
-      const wait = this.#closedUntil - this.#clock.now();
+      const until = this.#closedUntil;
+      const wait = Math.min(until - this.#clock.now(), this.#closedMs);
       if (wait > 0) {
         this.#opening ??= this.#clock.after(wait, () => {
           this.#opening = undefined;
+          // a clock that was set back would close it again
+          if (this.#closedUntil === until) this.#closedUntil = 0;
           this.#admit();
         });
         return;

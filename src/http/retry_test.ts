@@ -18,6 +18,7 @@ import {
   withServer,
 } from "../../tests/support/http_world.ts";
 import { withHttpAccess } from "./access.ts";
+import type { Clock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import { openHttp } from "./open.ts";
 import type { HttpEvent } from "./options.ts";
@@ -147,6 +148,69 @@ test("Gate lets in who was in before, and forgets who left", async () => {
   await Promise.all(all);
   assert.deepEqual(order, ["again", "a", "b"]);
   assert.equal(gate.inside, 0);
+});
+
+/** Time that passes when told, and the timers that wait for it. */
+class ManualClock implements Clock {
+  time = 1e12;
+  readonly timers = new Set<
+    { readonly ms: number; readonly call: () => void }
+  >();
+
+  now(): number {
+    return this.time;
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const timer = { ms, call };
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
+  }
+
+  /** Lets all timers end. */
+  fire(): void {
+    for (const timer of [...this.timers]) {
+      this.timers.delete(timer);
+      timer.call();
+    }
+  }
+}
+
+test("Gate leaves no timer behind when all who waited have left", async () => {
+  const clock = new ManualClock();
+  const gate = new Gate(2, clock);
+  gate.closeFor(3000);
+  const controllers = [new AbortController(), new AbortController()];
+  const waits = controllers.map(({ signal }) => gate.enter(signal));
+  for (const wait of waits) wait.catch(() => {});
+  controllers[0]!.abort();
+  assert.deepEqual([...clock.timers].map(({ ms }) => ms), [3000]);
+  controllers[1]!.abort();
+  assert.equal(clock.timers.size, 0);
+  await Promise.allSettled(waits);
+});
+
+test("Gate is closed for as long as it was told, also when the clock is set back", async () => {
+  const clock = new ManualClock();
+  const gate = new Gate(1, clock);
+  gate.closeFor(3000);
+  gate.closeFor(10);
+  clock.time -= 3600_000;
+  const entered = gate.enter(undefined);
+  assert.deepEqual([...clock.timers].map(({ ms }) => ms), [3000]);
+  clock.fire();
+  assert.equal(clock.timers.size, 0);
+  (await entered)();
+  // longer, while somebody waits already
+  gate.closeFor(1000);
+  const later = gate.enter(undefined);
+  clock.time += 500;
+  gate.closeFor(2000);
+  clock.time += 500;
+  clock.fire();
+  assert.deepEqual([...clock.timers].map(({ ms }) => ms), [1500]);
+  clock.fire();
+  (await later)();
 });
 
 test("an aborted read ends its request, and no other", async () => {
