@@ -9,7 +9,8 @@ import {
   EXT4_EXTENTS_FL,
   EXT4_INLINE_DATA_FL,
 } from "./layout.ts";
-import { type FindRuns, type Piece, readPieces } from "./runs.ts";
+import { type Piece, readPieces } from "../scattered.ts";
+import type { FindRuns } from "./runs.ts";
 
 /**
  * The content of an inode. Reads nothing until it is read.

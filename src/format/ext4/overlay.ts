@@ -1,7 +1,7 @@
 import { withCache } from "../../block/cache.ts";
 import { clampRead } from "../../block/range.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
-import { type Piece, readPieces } from "./runs.ts";
+import { type Piece, readPieces } from "../scattered.ts";
 
 /** Bytes that stand in place of others. */
 export interface Patch {

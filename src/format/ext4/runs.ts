@@ -1,11 +1,10 @@
 /**
- * Where the blocks of a file lie, and how they are read with as few reads as that allows.
+ * Where the blocks of a file lie.
  *
  * @module
  */
 
-import { fillExactly, readExactly } from "../../block/read_exactly.ts";
-import type { BlockReader, ReadOptions } from "../../block/reader.ts";
+import type { ReadOptions } from "../../block/reader.ts";
 
 /** Blocks of a file that lie side by side. */
 export interface Run {
@@ -54,79 +53,3 @@ export type FindRuns = (
   end: number,
   options?: ReadOptions,
 ) => Promise<Run[]>;
-
-/** Bytes of a reader that belong at a place of a buffer. */
-export interface Piece {
-  readonly offset: number;
-  readonly into: Uint8Array;
-}
-
-/** What lies between two pieces is read with them when it is not more than this. */
-const MAX_GAP = 16384;
-/** Pieces with something between them go through memory of their own, of at most this. */
-const MAX_JOINED = 4 << 20;
-/** Reads under way at the same time. */
-const MAX_PARALLEL = 8;
-
-/**
- * Fills pieces whose offsets rise, mostly. Neighbours with little between them are one read: a block
- * map lies in the middle of what it maps. Others are read at the same time, some at a time.
- */
-export async function readPieces(
-  reader: BlockReader,
-  pieces: readonly Piece[],
-  options?: ReadOptions,
-): Promise<void> {
-  if (pieces.length === 1) {
-    const { offset, into } = pieces[0]!;
-    return await fillExactly(reader, offset, into, options);
-  }
-  const groups = joinNeighbours(pieces);
-  for (let i = 0; i < groups.length; i += MAX_PARALLEL) {
-    const reads = groups.slice(i, i + MAX_PARALLEL)
-      .map((group) => readGroup(reader, group, options));
-    // all of them: the buffer is the caller's again when this returns
-    for (const end of await Promise.allSettled(reads)) {
-      if (end.status === "rejected") throw end.reason;
-    }
-  }
-}
-
-function joinNeighbours(pieces: readonly Piece[]): Piece[][] {
-  const groups: Piece[][] = [];
-  for (const piece of pieces) {
-    const group = groups.at(-1);
-    const last = group?.at(-1);
-    if (group !== undefined && last !== undefined) {
-      const gap = piece.offset - endOf(last);
-      const size = endOf(piece) - group[0]!.offset;
-      if (gap >= 0 && gap <= MAX_GAP && size <= MAX_JOINED) {
-        group.push(piece);
-        continue;
-      }
-    }
-    groups.push([piece]);
-  }
-  return groups;
-}
-
-async function readGroup(
-  reader: BlockReader,
-  group: readonly Piece[],
-  options?: ReadOptions,
-): Promise<void> {
-  const { offset, into } = group[0]!;
-  if (group.length === 1) {
-    return await fillExactly(reader, offset, into, options);
-  }
-  const size = endOf(group.at(-1)!) - offset;
-  const bytes = await readExactly(reader, offset, size, options);
-  for (const piece of group) {
-    const from = piece.offset - offset;
-    piece.into.set(bytes.subarray(from, from + piece.into.length));
-  }
-}
-
-function endOf({ offset, into }: Piece): number {
-  return offset + into.length;
-}

@@ -3,7 +3,7 @@ import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { fillExactly } from "../../block/read_exactly.ts";
 import { crc32 } from "../../wasm/checksum.ts";
 import { readChunks, sparseError, type SparseLayout } from "./chunks.ts";
-import type { Run } from "./table.ts";
+import { readRuns } from "./runs.ts";
 
 /** An Android sparse image as the bytes that it stands for. */
 export interface SparseReader extends BlockReader {
@@ -22,12 +22,6 @@ export interface SparseReader extends BlockReader {
   };
 }
 
-/** Parts of a read that are fetched at the same time. */
-const PARALLEL = 8;
-/** What may lie between two runs that are fetched together: headers, as a rule of 12 bytes. */
-const GAP = 4096;
-/** Most that is fetched together, and copied. */
-const JOINED_BYTES = 1 << 20;
 const VERIFY_BYTES = 1 << 20;
 
 const layouts = new WeakMap<SparseReader, SparseLayout>();
@@ -83,8 +77,7 @@ export async function openSparse(
     ): Promise<number> {
       const count = clampRead(size, offset, into.length);
       options.signal?.throwIfAborted();
-      if (count === 0) return 0;
-      await readRuns(image, runs.within(offset, count), offset, into, options);
+      await readRuns(image, runs, offset, into.subarray(0, count), options);
       return count;
     },
   };
@@ -127,92 +120,5 @@ export async function verifySparse(
         { size, found: sum, expected: value },
       );
     }
-  }
-}
-
-/** Runs that are fetched by one read. */
-interface Group {
-  readonly source: number;
-  end: number;
-  readonly runs: Run[];
-}
-
-async function readRuns(
-  image: BlockReader,
-  runs: Iterable<Run>,
-  offset: number,
-  into: Uint8Array,
-  options: ReadOptions,
-): Promise<void> {
-  const groups: Group[] = [];
-  const fills: Run[] = [];
-  for (const run of runs) {
-    const { source, size } = run;
-    if (source === undefined) {
-      fills.push(run);
-      continue;
-    }
-    const last = groups.at(-1);
-    const end = source + size;
-    if (
-      last !== undefined && source - last.end <= GAP &&
-      end - last.source <= JOINED_BYTES
-    ) {
-      last.end = end;
-      last.runs.push(run);
-    } else groups.push({ source, end, runs: [run] });
-  }
-  for (let at = 0; at < groups.length; at += PARALLEL) {
-    // All of them end before this read does: `into` is the caller's again then.
-    const ends = await Promise.allSettled(
-      groups.slice(at, at + PARALLEL).map((group) =>
-        readGroup(image, group, offset, into, options)
-      ),
-    );
-    const failed = ends.find((end) => end.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-  }
-  for (const { start, size, fill } of fills) {
-    fillPattern(
-      into.subarray(start - offset, start - offset + size),
-      fill,
-      start,
-    );
-  }
-}
-
-async function readGroup(
-  image: BlockReader,
-  { source, end, runs }: Group,
-  offset: number,
-  into: Uint8Array,
-  options: ReadOptions,
-): Promise<void> {
-  const partOf = ({ start, size }: Run) =>
-    into.subarray(start - offset, start - offset + size);
-  if (runs.length === 1) {
-    await fillExactly(image, source, partOf(runs[0]!), options);
-    return;
-  }
-  const bytes = new Uint8Array(end - source);
-  await fillExactly(image, source, bytes, options);
-  for (const run of runs) {
-    const from = run.source! - source;
-    partOf(run).set(bytes.subarray(from, from + run.size));
-  }
-}
-
-/** Repeats four bytes; which of them comes first is told by `start`, the place in the content. */
-function fillPattern(into: Uint8Array, fill: number, start: number): void {
-  if (fill === (fill & 0xff) * 0x01010101) {
-    into.fill(fill & 0xff);
-    return;
-  }
-  const pattern = new Uint8Array(4);
-  new DataView(pattern.buffer).setUint32(0, fill, true);
-  const first = Math.min(4, into.length);
-  for (let i = 0; i < first; i++) into[i] = pattern[(start + i) & 3]!;
-  for (let done = first; done < into.length; done *= 2) {
-    into.copyWithin(done, 0, Math.min(done, into.length - done));
   }
 }
