@@ -106,6 +106,17 @@ globalThis.prune = async (maxBytes) => {
   return { left, list };
 };
 
+/** Keeps the same by two stores, each of which has seen none of it; gives how much is kept. */
+globalThis.keepTwice = async () => {
+  const stores = [1, 2].map(() => indexedDbStore({ name: "twice" }));
+  const contents = await Promise.all(stores.map((store) => store.open(key)));
+  for (const content of contents) await content.write(0, bytes);
+  const [{ kept }] = await stores[0].list();
+  for (const content of contents) await content.close();
+  for (const store of stores) await store.close();
+  return kept;
+};
+
 globalThis.persist = () => indexedDbStore().persist();
 
 /** Chromium has no way to set the quota of a page that it keeps to: what it says is made up here. */
@@ -224,6 +235,14 @@ test(
       ({ left } = await call<Pruned>(page, "prune", 0));
     }
     assert.equal(left, 0);
+  },
+);
+
+test(
+  "indexedDbStore() counts what two pages keep once",
+  options,
+  async () => {
+    assert.equal(await call(page, "keepTwice"), 1_000_000);
   },
 );
 

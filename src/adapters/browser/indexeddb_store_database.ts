@@ -69,7 +69,7 @@ export class ContentDatabase {
     const transaction = await this.#begin("readonly");
     const table = transaction.objectStore(EXTENTS);
     const keys = await result(table.getAllKeys(rangeOf(id)));
-    const indexes = keys.map((key) => (key as [string, number])[1]);
+    const indexes = keys.map(indexOf);
     const end = indexes.at(-1);
     if (end === undefined) return { indexes, last: 0 };
     const extent: Extent = await result(table.get([id, end]));
@@ -92,11 +92,18 @@ export class ContentDatabase {
     const table = transaction.objectStore(CONTENTS);
     const content: Content | undefined = await result(table.get(hash));
     if (content?.id !== id) return false;
+    // another page may have kept some since this one looked
+    const indexes = extents.map(({ index }) => index);
+    const range = rangeOf(id, Math.min(...indexes), Math.max(...indexes));
+    const stored = transaction.objectStore(EXTENTS);
+    const there = new Set(
+      (await result(stored.getAllKeys(range))).map(indexOf),
+    );
     let { bytes } = content;
     try {
       for (const extent of extents) {
-        transaction.objectStore(EXTENTS).put(extent, [id, extent.index]);
-        bytes += extent.bytes.length;
+        stored.put(extent, [id, extent.index]);
+        if (!there.has(extent.index)) bytes += extent.bytes.length;
       }
       table.put({ ...content, bytes });
     } catch (error) {
@@ -229,6 +236,11 @@ export class ContentDatabase {
 
 function rangeOf(id: string, first = 0, last = Infinity): IDBKeyRange {
   return IDBKeyRange.bound([id, first], [id, last]);
+}
+
+/** Index of an extent, out of its key. */
+function indexOf(key: IDBValidKey): number {
+  return (key as [string, number])[1];
 }
 
 /** What a request gives. */
