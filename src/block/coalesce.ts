@@ -1,7 +1,7 @@
-import { ReadError } from "../errors.ts";
 import { onAbort } from "./abortable.ts";
 import { clampRead } from "./range.ts";
 import type { BlockReader, ReadOptions } from "./reader.ts";
+import { fillExactly } from "./read_exactly.ts";
 
 /**
  * Does equal and overlapping reads that are under way at the same time once.
@@ -181,11 +181,10 @@ class Flights {
   }
 
   async #fly(flight: Flight): Promise<void> {
-    const { start, end, bytes, controller, passengers } = flight;
+    const { start, bytes, controller, passengers } = flight;
     try {
       const signal = controller?.signal;
-      const count = await this.#reader.read(start, bytes, { signal });
-      if (count !== end - start) throw cutShort(this.#reader, flight, count);
+      await fillExactly(this.#reader, start, bytes, { signal });
     } catch (error) {
       this.#remove(flight);
       for (const passenger of [...passengers]) passenger.fail(error, this);
@@ -211,27 +210,4 @@ class Flights {
     }
     return low;
   }
-}
-
-function cutShort(
-  reader: BlockReader,
-  { start, end }: Flight,
-  found: number,
-): ReadError {
-  return new ReadError(
-    "read.past-end",
-    `Cannot read ${
-      end - start
-    } bytes at byte ${start} of "${reader.name}": found ${found} bytes, expected ${
-      end - start
-    }; it may be cut short`,
-    {
-      facts: {
-        identity: reader.identity,
-        offset: start,
-        size: end - start,
-        found,
-      },
-    },
-  );
 }

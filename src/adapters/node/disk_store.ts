@@ -27,6 +27,7 @@ import {
   listEntries,
   makeRoom,
 } from "./disk_store_room.ts";
+import { systemCode } from "./system_error.ts";
 
 export type { DiskEntry } from "./disk_store_room.ts";
 
@@ -204,6 +205,6 @@ class FolderStore implements DiskStore, EntryHost {
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Error && "code" in error) return String(error.code);
-  return error instanceof Error ? error.message : String(error);
+  return systemCode(error) ||
+    (error instanceof Error ? error.message : String(error));
 }

@@ -18,6 +18,7 @@ import {
 } from "./disk_store_map.ts";
 import type { MapFile } from "./disk_store_map_file.ts";
 import { discardEntry, readRecords } from "./disk_store_room.ts";
+import { systemCode } from "./system_error.ts";
 
 /** Bytes of unchecked extents that are read together. */
 const CHECK_BYTES = 1 << 20;
@@ -305,9 +306,4 @@ export class DiskStoreEntry {
     this.#pending.push({ kind: "forget", index });
     this.#flushLater();
   }
-}
-
-/** `ENOSPC` and the like; empty when the error is not of the system. */
-export function systemCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -6,6 +6,7 @@
 
 import fs from "node:fs";
 import { promisify } from "node:util";
+import { systemCode } from "./system_error.ts";
 
 const open = promisify(fs.open);
 const close = promisify(fs.close);
@@ -29,10 +30,7 @@ export class MapFile {
         const fd = await open(path, writable ? O_RDWR | O_APPEND : "r");
         return new MapFile(fd, writable);
       } catch (error) {
-        const code = error instanceof Error && "code" in error
-          ? error.code
-          : "";
-        if (code === "ENOENT") return undefined;
+        if (systemCode(error) === "ENOENT") return undefined;
         if (!writable) throw error;
       }
     }

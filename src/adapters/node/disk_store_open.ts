@@ -10,11 +10,7 @@ import { join } from "node:path";
 import type { StoreKey } from "../../block/store.ts";
 import { isCoded } from "../../errors.ts";
 import { DataFile } from "./disk_store_data.ts";
-import {
-  DiskStoreEntry,
-  type EntryHost,
-  systemCode,
-} from "./disk_store_entry.ts";
+import { DiskStoreEntry, type EntryHost } from "./disk_store_entry.ts";
 import {
   encodeHeader,
   HEADER_BYTES,
@@ -25,6 +21,7 @@ import {
 import { MapFile } from "./disk_store_map_file.ts";
 import { dataName, removeEntry } from "./disk_store_room.ts";
 import { markUse } from "./disk_store_use.ts";
+import { systemCode } from "./system_error.ts";
 
 /** Bytes kept and lost together: what reading one byte over the network fetches at least. */
 const EXTENT_BYTES = 16 << 10;

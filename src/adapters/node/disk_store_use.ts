@@ -13,6 +13,7 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname, uptime } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { systemCode } from "./system_error.ts";
 
 const NAME = /^use-(\d+)-[0-9a-f]+$/;
 
@@ -66,7 +67,6 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : "";
-    return code === "EPERM";
+    return systemCode(error) === "EPERM";
   }
 }

@@ -12,6 +12,7 @@ import { abortable } from "../../block/abortable.ts";
 import { clampRead } from "../../block/range.ts";
 import type { ClosableReader, ReadOptions } from "../../block/reader.ts";
 import { type ErrorCode, ReadError } from "../../errors.ts";
+import { systemCode } from "./system_error.ts";
 
 // Reads of cached data, microseconds each, best of 3 (ext4, 2 cores):
 //
@@ -335,7 +336,7 @@ function openError(path: string, error: unknown): unknown {
     EPERM: ["file.permission-denied", "permission denied"],
   };
   const system = systemCode(error);
-  if (system === undefined) return error;
+  if (system === "") return error;
   const [code, reason] = reasons[system] ??
     ["file.open-failed", systemReason(error)];
   return new ReadError(
@@ -346,16 +347,8 @@ function openError(path: string, error: unknown): unknown {
 }
 
 /** `ENOENT` and the like; our own errors have codes of another form. */
-function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  const { code } = error;
-  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code)
-    ? code
-    : undefined;
-}
-
 function systemReason(error: unknown): string {
-  return systemCode(error) ?? String(error);
+  return systemCode(error) || String(error);
 }
 
 function isRemote(path: string): boolean {
