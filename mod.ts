@@ -176,6 +176,7 @@ export type {
 } from "./src/format/squashfs/superblock.ts";
 export * from "./src/format/tar/open.ts";
 export type { TarEntry, TarProblem } from "./src/format/tar/entries.ts";
+export type { TarSparse } from "./src/format/tar/sparse.ts";
 export * from "./src/format/xz/open.ts";
 export type { XzCheck } from "./src/wasm/codecs.ts";
 export * from "./src/format/zip/open.ts";

@@ -2,8 +2,9 @@ import { HeaderWindow } from "../../block/header_window.ts";
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import { decodeName } from "../../bytes/text.ts";
-import { type ErrorCode, FormatError } from "../../errors.ts";
+import type { FormatError } from "../../errors.ts";
 import type { FileType } from "../../fs/filesystem.ts";
+import { tarError } from "./error.ts";
 import {
   BLOCK_SIZE,
   cString,
@@ -12,10 +13,16 @@ import {
   parseHeader,
   type RawHeader,
   SIZE_AT,
-  TYPE_AT,
 } from "./header.ts";
 import { cleanName } from "./names.ts";
 import { parsePax, paxNumber, type PaxRecords } from "./pax.ts";
+import {
+  MAX_MAP,
+  parseRecordMap,
+  readOldMap,
+  readOldSize,
+  type TarSparse,
+} from "./sparse.ts";
 
 /** A member of an archive. */
 export interface TarEntry {
@@ -25,7 +32,7 @@ export interface TarEntry {
   readonly type: FileType | "hard-link" | "other";
   /** Bytes of its content; 0 of all but files. */
   readonly size: number;
-  /** Byte of the archive at which the content begins. */
+  /** Byte of the archive at which the content begins, or what is stored of a sparse file. */
   readonly offset: number;
   /** Byte of the archive at which its headers begin. */
   readonly headerOffset: number;
@@ -35,6 +42,8 @@ export interface TarEntry {
   readonly mtime: number;
   /** Target of a link: of a hard link the name of another entry, of a symlink as stored. */
   readonly linkName?: string;
+  /** How a file with holes is stored; absent of others. */
+  readonly sparse?: TarSparse;
   /** Why it cannot be opened; absent when it can. */
   readonly problem?: TarProblem;
 }
@@ -55,20 +64,6 @@ interface Extras {
   linkName?: Uint8Array;
   pax: PaxRecords;
   headerOffset: number | undefined;
-}
-
-/** An error of the archive, in the project's form. */
-export function tarError(
-  image: BlockReader,
-  code: ErrorCode,
-  found: string,
-  facts: Record<string, number | string> = {},
-): FormatError {
-  return new FormatError(
-    code,
-    `Cannot read tar archive "${image.name}": ${found}`,
-    { facts: { name: image.name, ...facts } },
-  );
 }
 
 /**
@@ -119,8 +114,11 @@ export async function* walkTar(
       extras[type === "L" ? "name" : "linkName"] = cString(bytes).slice();
       at = next(at, header.size!);
     } else {
-      const data = await skipSparseMap(image, window, block, at);
-      const entry = makeEntry(image, header, at, data, extras, global);
+      const old = type === "S"
+        ? await readOldSparse(image, window, block, at)
+        : undefined;
+      const data = old?.data ?? at + BLOCK_SIZE;
+      const entry = makeEntry(image, header, at, data, extras, global, old);
       const size = storedSize(header, extras, global) ?? 0;
       if (data + size > image.size) throw truncated(image, data, size);
       yield entry;
@@ -138,25 +136,41 @@ function next(at: number, size: number): number {
   return at + BLOCK_SIZE + Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE;
 }
 
-/** Where the data begins: GNU puts more of the map of a sparse file in front of it. */
-async function skipSparseMap(
+/** What the header of an old GNU sparse file says, and the blocks behind it that go on with its map. */
+interface OldSparse {
+  readonly map: readonly number[];
+  readonly size: number | undefined;
+  /** Byte at which the data begins. */
+  readonly data: number;
+}
+
+async function readOldSparse(
   image: BlockReader,
   window: HeaderWindow,
-  block: Uint8Array,
+  header: Uint8Array,
   at: number,
-): Promise<number> {
+): Promise<OldSparse> {
+  const map = readOldMap(header, false);
+  const size = readOldSize(header);
   let data = at + BLOCK_SIZE;
-  if (block[TYPE_AT] !== 0x53) return data;
-  let more = block[482] !== 0;
-  for (; more; data += BLOCK_SIZE) {
+  for (let more = header[482] !== 0; more; data += BLOCK_SIZE) {
     if (data + BLOCK_SIZE > image.size) {
       throw truncated(image, data, BLOCK_SIZE);
     }
-    const map = window.held(data, BLOCK_SIZE) ??
+    if (data - at > MAX_MAP) {
+      throw tarError(
+        image,
+        "tar.metadata-too-large",
+        `map of the sparse file at byte ${at} has more than ${MAX_MAP} bytes; the archive is damaged`,
+        { offset: at },
+      );
+    }
+    const block = window.held(data, BLOCK_SIZE) ??
       await window.take(data, BLOCK_SIZE);
-    more = map[504] !== 0;
+    map.push(...readOldMap(block, true));
+    more = block[504] !== 0;
   }
-  return data;
+  return { map, size, data };
 }
 
 async function readMetadata(
@@ -211,6 +225,7 @@ function makeEntry(
   offset: number,
   extras: Extras,
   global: PaxRecords,
+  old: OldSparse | undefined,
 ): TarEntry {
   const pax = (key: string) => record(extras.pax, global, key);
   const stored = pax("GNU.sparse.name") ?? pax("path") ?? extras.name ??
@@ -222,10 +237,15 @@ function makeEntry(
   const [name, badName] = cleanName(decodeName(stored));
   const stated = storedSize(header, extras, global);
   if (stated === undefined || stated < 0) throw badSize(image, at);
-  const size = type === "file" || type === "other" ? stated : 0;
+  const holes = type === "file" ? findHoles(pax, stated, old) : undefined;
+  const size = holes?.size ??
+    (type === "file" || type === "other" ? stated : 0);
+  if (!(size >= 0)) {
+    throw damaged(image, at, "size of the sparse file is no number");
+  }
   const mtime = pax("mtime");
-  const unsupported = isSparse(header, extras, global)
-    ? "it is stored as a sparse file; make the archive without --sparse"
+  const unsupported = holes !== undefined && holes.sparse === undefined
+    ? "its holes are stored in a way that fastboop does not read; make the archive by GNU tar or bsdtar"
     : type === "other"
     ? OTHERS[header.type] ?? `its type is ${JSON.stringify(header.type)}`
     : undefined;
@@ -244,6 +264,7 @@ function makeEntry(
     mode: (header.mode ?? 0) & 0o7777,
     mtime: (mtime && paxNumber(mtime)) ?? header.mtime ?? 0,
     ...(link ? { linkName: decodeName(target) } : {}),
+    ...(holes?.sparse === undefined ? {} : { sparse: holes.sparse }),
     ...(problem === undefined ? {} : { problem }),
   };
 }
@@ -273,16 +294,31 @@ function record(
   return value?.length === 0 ? undefined : value;
 }
 
-function isSparse(
-  { type }: RawHeader,
-  { pax }: Extras,
-  global: PaxRecords,
-): boolean {
-  const keys = [...pax.keys(), ...global.keys()];
-  return type === "S" ||
-    keys.some((key) =>
-      key.startsWith("GNU.sparse.") || key === "SUN.holesdata"
-    );
+/**
+ * How the holes of a file are stored; without `sparse` in a way that is not known.
+ *
+ * @returns `undefined` when nothing says that there are any. `size` is `NaN` when it is no number.
+ */
+function findHoles(
+  pax: (key: string) => Uint8Array | undefined,
+  storedSize: number,
+  old: OldSparse | undefined,
+): { readonly size: number; readonly sparse?: TarSparse } | undefined {
+  if (old !== undefined) {
+    const { map, size = NaN } = old;
+    return { size, sparse: { storedSize, map } };
+  }
+  const text = (key: string) => decodeName(pax(key) ?? new Uint8Array(0));
+  const real = pax("GNU.sparse.realsize") ?? pax("GNU.sparse.size");
+  const version = `${text("GNU.sparse.major")}.${text("GNU.sparse.minor")}`;
+  const map = pax("GNU.sparse.map");
+  if (version !== "." || map !== undefined || real !== undefined) {
+    const size = (real && paxNumber(real)) ?? NaN;
+    if (version === "1.0") return { size, sparse: { storedSize } };
+    if (version !== "." || map === undefined) return { size: storedSize };
+    return { size, sparse: { storedSize, map: parseRecordMap(map) } };
+  }
+  return pax("SUN.holesdata") && { size: storedSize };
 }
 
 function joinPrefix({ prefix, name }: RawHeader): Uint8Array {

@@ -30,8 +30,6 @@ const Header = struct("tar header", {
 
 /** Byte of the check sum within a header. */
 export const CHKSUM_AT: number = Header.offsets.chksum;
-/** Byte of the type within a header. */
-export const TYPE_AT: number = Header.offsets.typeflag;
 /** Byte of the size within a header. */
 export const SIZE_AT: number = Header.offsets.size;
 

@@ -1,7 +1,9 @@
 import type { BlockReader, ReadOptions } from "../../block/reader.ts";
 import { withSlice } from "../../block/slice.ts";
-import { type TarEntry, tarError, walkTar } from "./entries.ts";
+import { type TarEntry, walkTar } from "./entries.ts";
+import { tarError } from "./error.ts";
 import { cleanName } from "./names.ts";
+import { openSparseEntry } from "./sparse.ts";
 
 /** An open archive. */
 export interface TarArchive {
@@ -16,11 +18,13 @@ export interface TarArchive {
    */
   entries(options?: ReadOptions): AsyncIterable<TarEntry>;
   /**
-   * Opens the content of an entry: a direct range of the archive. Reads nothing but for a hard link
-   * whose target was not listed yet: it is looked for from the start.
+   * Opens the content of an entry: a direct range of the archive, or several with zeros between them.
+   * Reads nothing but the map of a sparse file, and for a hard link whose target was not listed yet: it
+   * is looked for from the start.
    *
-   * @throws {FormatError} `tar.not-a-file`, `tar.unsupported-feature` for sparse files and what
-   * belongs to other volumes, `tar.bad-name`; of a hard link `tar.not-found` and what listing throws
+   * @throws {FormatError} `tar.not-a-file`, `tar.unsupported-feature` for what belongs to other volumes
+   * and sparse files of kinds that are not known, `tar.bad-name`; of a sparse file `tar.damaged` and
+   * `tar.metadata-too-large`, of a hard link `tar.not-found` and what listing throws
    */
   open(entry: TarEntry, options?: ReadOptions): Promise<BlockReader>;
 }
@@ -30,7 +34,7 @@ const MAX_HOPS = 8;
 
 /**
  * Opens a tar archive, not compressed: v7, ustar, GNU (long names, sizes of 8 GiB and more), PAX (names
- * and sizes, of one entry and of all that follow), star.
+ * and sizes, of one entry and of all that follow), star; sparse files of GNU tar and bsdtar.
  *
  * Costs 1 read, of at most 64 KiB, which must hold a header with a right check sum or zeros.
  *
@@ -153,6 +157,9 @@ async function openEntry(
       `entry ${quoted} is a ${type}, expected a file`,
       { entry: name, type },
     );
+  }
+  if (entry.sparse !== undefined) {
+    return await openSparseEntry(image, entry, entry.sparse, options);
   }
   return {
     ...withSlice(image, { offset, size }),

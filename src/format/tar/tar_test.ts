@@ -4,6 +4,7 @@ import { blockReaderConformance } from "../../../tests/conformance/block_reader.
 import {
   ControlledSource,
   patternBytes,
+  settle,
 } from "../../../tests/conformance/controlled_source.ts";
 import { madeSparse } from "../../../tests/support/made_sparse.ts";
 import {
@@ -12,8 +13,10 @@ import {
   madeMember,
   madeTar,
   pax,
+  paxData,
   sealTarHeader,
 } from "../../../tests/support/made_tar.ts";
+import { concat } from "../../bytes/concat.ts";
 import { openMemory } from "../../block/memory.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { BlockReader } from "../../block/reader.ts";
@@ -198,19 +201,10 @@ test("openTar() takes check sums of bytes with sign, and sizes in other dress", 
 test("openTar() lists what it cannot open, and refuses only that", async () => {
   const image = archive(
     { name: "volume", type: "V" },
-    {
-      name: "sparse",
-      type: "S",
-      data: new Uint8Array(1024 + 3).fill(1),
-      size: 3,
-      edit: (header) => {
-        header[482] = 1; // two more blocks of its map
-        header[512 + 504] = 1;
-        header[1024 + 504] = 0;
-      },
-    },
+    pax({ "SUN.holesdata": " 0 5" }),
+    { name: "solaris", data: text("holes") },
     pax({
-      "GNU.sparse.major": "1",
+      "GNU.sparse.major": "2",
       "GNU.sparse.name": "newer",
       "GNU.sparse.realsize": "99",
     }),
@@ -225,7 +219,7 @@ test("openTar() lists what it cannot open, and refuses only that", async () => {
     (await list(image)).map(({ name, problem }) => `${name} ${problem?.code}`),
     [
       "volume tar.unsupported-feature",
-      "sparse tar.unsupported-feature",
+      "solaris tar.unsupported-feature",
       "newer tar.unsupported-feature",
       "../up tar.bad-name",
       "rest tar.unsupported-feature",
@@ -234,7 +228,7 @@ test("openTar() lists what it cannot open, and refuses only that", async () => {
       "good undefined",
     ],
   );
-  for (const name of ["sparse", "newer", "rest", "odd"]) {
+  for (const name of ["solaris", "newer", "rest", "odd"]) {
     await assert.rejects(
       read(image, name),
       (error) =>
@@ -248,6 +242,167 @@ test("openTar() lists what it cannot open, and refuses only that", async () => {
     if (entry.name !== "../up") continue;
     await assert.rejects(tar.open(entry), coded("tar.bad-name"));
   }
+});
+
+/** 10,000 bytes of zeros, but for some in 30 places. */
+const HOLES = new Uint8Array(10_000);
+const PLACES = Array.from({ length: 30 }, (_, i) => [i * 300 + 100, i + 1]);
+for (const [at, size] of PLACES) HOLES.fill(at!, at, at! + size!);
+const STORED = new Uint8Array(
+  PLACES.flatMap(([at, size]) => [...HOLES.subarray(at, at! + size!)]),
+);
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const blocks = new Uint8Array(Math.ceil(bytes.length / 512) * 512);
+  blocks.set(bytes);
+  return blocks;
+}
+
+/** A sparse file of form 1.0, with a map as it is. */
+function sparseFile(map: string, stored = STORED, size = 10_000): MadeMember[] {
+  const head = padded(text(map));
+  const data = new Uint8Array(head.length + stored.length);
+  data.set(head);
+  data.set(stored, head.length);
+  return [
+    pax({
+      "GNU.sparse.major": "1",
+      "GNU.sparse.minor": "0",
+      "GNU.sparse.name": "dir/file",
+      "GNU.sparse.realsize": String(size),
+    }),
+    { name: "dir/GNUSparseFile.7/file", data },
+  ];
+}
+
+/** The same file in the form of old GNU: 4 places in the header, 21 in each block behind it. */
+function oldSparseFile(): MadeMember {
+  const octal = (value: number) => text(value.toString(8).padStart(11, "0"));
+  const data = new Uint8Array(1024 + STORED.length);
+  data.set(STORED, 1024);
+  return {
+    name: "dir/file",
+    type: "S",
+    magic: "ustar  \0",
+    data,
+    size: STORED.length,
+    edit(header) {
+      for (const [i, [at, size]] of PLACES.entries()) {
+        const to = i < 4
+          ? 386 + i * 24
+          : 512 + Math.floor((i - 4) / 21) * 512 + (i - 4) % 21 * 24;
+        header.set(octal(at!), to);
+        header.set(octal(size!), to + 12);
+      }
+      header[482] = header[512 + 504] = 1;
+      header.set(octal(HOLES.length), 483);
+    },
+  };
+}
+
+test("openTar() reads files with holes in every form of GNU", async () => {
+  const lines = [PLACES.length, ...PLACES.flat(), ""].join("\n");
+  const parts = PLACES.map(([offset, numbytes]) =>
+    paxData({
+      "GNU.sparse.offset": String(offset),
+      "GNU.sparse.numbytes": String(numbytes),
+    })
+  );
+  const size = paxData({ "GNU.sparse.size": "10000" });
+  const forms: Record<string, MadeMember[]> = {
+    "1.0": sparseFile(lines),
+    "0.1": [
+      pax({
+        "GNU.sparse.size": "10000",
+        "GNU.sparse.name": "dir/file",
+        "GNU.sparse.map": PLACES.flat().join(),
+      }),
+      { name: "dir/GNUSparseFile.7/file", data: STORED },
+    ],
+    "0.0": [
+      { name: "x", type: "x", data: concat([size, ...parts]) },
+      { name: "dir/file", data: STORED },
+    ],
+    old: [oldSparseFile()],
+  };
+  for (const [form, members] of Object.entries(forms)) {
+    const image = archive(...members, { name: "next", data: text("n") });
+    const [entry, next] = await list(image);
+    assert.equal(entry!.name, "dir/file", form);
+    assert.equal(entry!.size, HOLES.length);
+    assert.equal(entry!.problem, undefined);
+    assert.equal(next!.name, "next");
+    const reader = await openTarEntry(image, "dir/file");
+    assert.deepEqual(await readExactly(reader, 0, reader.size), HOLES, form);
+    assert.equal(await read(image, "next"), "n");
+  }
+});
+
+test("openTarEntry() reads a map of many lines, and little for a short one", async () => {
+  const count = 60_000;
+  const places = Array.from({ length: count }, (_, i) => `${i * 2}\n1\n`);
+  const stored = new Uint8Array(count).fill(7);
+  const long = [count, "\n", ...places].join("");
+  const big = archive(...sparseFile(long, stored, count * 2));
+  const reader = await openTarEntry(big, "dir/file");
+  assert.deepEqual(
+    await readExactly(reader, 99_990, 6),
+    Uint8Array.of(7, 0, 7, 0, 7, 0),
+  );
+  const image = withRecord(archive(...sparseFile("1\n9000\n100\n")));
+  const tar = await openTar(image);
+  for await (const entry of tar.entries()) {
+    image.reset();
+    await tar.open(entry);
+  }
+  assert.equal(image.report.requests, 1);
+});
+
+test("openTar() gives a code for maps of holes that cannot be", async () => {
+  const damaged = [
+    "2\n100\n5\n104\n1\n", // one over the other
+    "2\n100\n5\n0\n1\n", // not in their order
+    "1\n9999\n2\n", // behind the end
+    "1\n0\n9000\n", // more than is stored
+    "1\n-1\n1\n",
+    "1\n0\n9007199254740992\n",
+    "x\n",
+    "1 0 1",
+    "2\n0\n1\n",
+    "",
+  ];
+  for (const map of damaged) {
+    const image = archive(...sparseFile(map));
+    assert.equal((await list(image)).length, 1);
+    await assert.rejects(
+      openTarEntry(image, "dir/file"),
+      coded("tar.damaged"),
+      JSON.stringify(map),
+    );
+  }
+  const odd = archive(
+    pax({ "GNU.sparse.size": "9", "GNU.sparse.map": "0,1,2" }),
+    { name: "odd", data: text("x") },
+  );
+  await assert.rejects(openTarEntry(odd, "odd"), coded("tar.damaged"));
+  const endless = archive(...sparseFile("1".repeat(1 << 20)));
+  await assert.rejects(
+    openTarEntry(endless, "dir/file"),
+    coded("tar.metadata-too-large"),
+  );
+  const maps = new Uint8Array((1 << 20) + 1024).fill(0x31);
+  const old = archive({
+    name: "old",
+    type: "S",
+    data: maps,
+    edit: (header) => header[482] = 1,
+  });
+  await assert.rejects(list(old), coded("tar.metadata-too-large"));
+  const sizeless = archive(
+    pax({ "GNU.sparse.major": "1", "GNU.sparse.minor": "0" }),
+    { name: "x" },
+  );
+  await assert.rejects(list(sizeless), coded("tar.damaged"));
 });
 
 test("openTarEntry() opens hard links only to what comes before them", async () => {
@@ -434,7 +589,8 @@ test("openTar() ends at once when it is told to, and passes on failures", async 
   assert.equal((await walk.next()).value.name, "big");
   source.hold();
   const next = walk.next();
-  setTimeout(() => controller.abort(reason), 5);
+  while (source.pending === 0) await settle();
+  controller.abort(reason);
   await assert.rejects(next, (error) => error === reason);
   assert.equal(source.pending, 0);
   source.release();
@@ -465,4 +621,13 @@ blockReaderConformance("openTarEntry()", async (bytes) => {
             Promise.resolve(into.length)),
     }, "file");
   },
+});
+
+blockReaderConformance("openTarEntry() of a file in parts", async (bytes) => {
+  const half = bytes.length >> 1;
+  const map = `3\n0\n${half}\n${half}\n${
+    bytes.length - half
+  }\n${bytes.length}\n0\n`;
+  const image = archive(...sparseFile(map, bytes, bytes.length));
+  return { reader: await openTarEntry(image, "dir/file") };
 });
