@@ -29,7 +29,7 @@ export class HttpLink {
   #target: string | undefined;
   /** Where the bytes came from last. */
   #told: string;
-  /** Browsers do not show redirects: `fetch` has to follow them. */
+  /** Browsers do not show redirects: `fetch` has to follow them, where no headers may leak by that. */
   #fetchFollows = false;
 
   constructor(address: HttpAddress, options: HttpLinkOptions) {
@@ -80,6 +80,8 @@ export class HttpLink {
       const { response } = exchange;
       if (response.type === "opaqueredirect") {
         exchange.close();
+        // the browser would take them along, wherever it is led
+        if (this.#hasOwnHeaders(href)) throw hiddenRedirect();
         this.#fetchFollows = true;
         continue;
       }
@@ -130,8 +132,8 @@ export class HttpLink {
 
   /** Credentials, and headers that may be some, go to the origin that they were given for. */
   #headersFor(href: string): Headers {
-    const { origin, authorization } = this.address;
-    const own = new URL(href).origin === origin;
+    const { authorization } = this.address;
+    const own = this.#isOwn(href);
     const headers = new Headers(own ? this.#options.headers : undefined);
     if (own && authorization !== undefined && !headers.has("authorization")) {
       headers.set("authorization", authorization);
@@ -139,6 +141,14 @@ export class HttpLink {
     // Browsers leave this one out, and send it by themselves where there is a range.
     headers.set("accept-encoding", "identity");
     return headers;
+  }
+
+  #hasOwnHeaders(href: string): boolean {
+    return this.#isOwn(href) && [...this.#options.headers].length > 0;
+  }
+
+  #isOwn(href: string): boolean {
+    return new URL(href).origin === this.address.origin;
   }
 
   #arrived(href: string): void {
@@ -170,6 +180,17 @@ function next(href: string, response: Response): string {
       },
     );
   }
+}
+
+function hiddenRedirect(): HttpFailure {
+  return new HttpFailure(
+    "http.bad-redirect",
+    "server redirected, and the browser does not say where to",
+    {
+      expected: "no redirect of a link with headers",
+      todo: "use the link that it leads to",
+    },
+  );
 }
 
 function corsFailure(failure: HttpFailure, pageOrigin: string): HttpFailure {

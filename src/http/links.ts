@@ -46,7 +46,8 @@ export async function rememberLink(
  * Opens what is kept of a link for reading through `withStore()`: every read of it fails, since the
  * server is not to be asked.
  *
- * @throws {ReadError} `http.bad-url`; `http.offline` when the link was never opened, and of reads
+ * @throws {ReadError} `http.bad-url`; `store.unusable`; `http.offline` when the link was never opened,
+ * and of reads
  */
 export async function openOffline(
   store: ContentStore,

@@ -267,6 +267,21 @@ test("openHttp() lets the browser follow redirects that it does not show", async
   assert.equal(reader.url, "https://there.example/b?…");
 });
 
+test("openHttp() has the browser take no headers along to where it is redirected", async () => {
+  const modes: unknown[] = [];
+  const opening = openHttp("https://here.example/a", {
+    pageOrigin: "https://page.example",
+    headers: { "x-token": "secret" },
+    fetch: pageFetch((_, { redirect }) => {
+      modes.push(redirect);
+      return { type: "opaqueredirect", status: 0 };
+    }),
+  });
+  const message = await failsWith("http.bad-redirect", opening);
+  assert.match(message, /server redirected, and the browser does not say/);
+  assert.deepEqual(modes, ["manual"]);
+});
+
 test("openHttp() tells what a server has to send to pages", async () => {
   const pageOrigin = "https://page.example";
   const hidden = openHttp("https://here.example/a", {

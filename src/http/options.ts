@@ -44,7 +44,10 @@ export type HttpEvent =
 export interface HttpOptions extends ReadOptions {
   /** Sends the requests; that of the platform when absent. */
   readonly fetch?: typeof fetch | undefined;
-  /** Sent to the origin of the link, never to where it is redirected. */
+  /**
+   * Sent to the origin of the link, never to another where it is redirected. Browsers do not say where
+   * that is: with headers, redirects are refused there by `http.bad-redirect`.
+   */
   readonly headers?: HeadersInit | undefined;
   /** Requests at the same time, at least 1; 6 when absent, as browsers do. */
   readonly maxConcurrent?: number | undefined;
