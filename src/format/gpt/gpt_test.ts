@@ -3,6 +3,7 @@ import test from "node:test";
 import { blockReaderConformance } from "../../../tests/conformance/block_reader.ts";
 import {
   ControlledSource,
+  settle,
   within,
 } from "../../../tests/conformance/controlled_source.ts";
 import {
@@ -316,7 +317,8 @@ test("readGpt() passes on failed and cancelled reads, also those of the backup",
   const controller = new AbortController();
   const reason = new Error("enough");
   const reading = readGpt(late, { signal: controller.signal });
-  setTimeout(() => controller.abort(reason), 10);
+  while (source.requests < 2) await settle();
+  controller.abort(reason);
   await assert.rejects(within(5000, reading), (error) => error === reason);
   assert.equal(source.pending, 0);
 });

@@ -4,6 +4,7 @@ import { blockReaderConformance } from "../../../tests/conformance/block_reader.
 import {
   ControlledSource,
   patternBytes,
+  settle,
   within,
 } from "../../../tests/conformance/controlled_source.ts";
 import { madeSparse } from "../../../tests/support/made_sparse.ts";
@@ -418,7 +419,8 @@ test("openZip() passes on failures and reasons as they came", async () => {
   const reason = new Error("enough");
   source.hold();
   const opening = openZip(source, { signal: controller.signal });
-  setTimeout(() => controller.abort(reason), 5);
+  while (source.pending === 0) await settle();
+  controller.abort(reason);
   await assert.rejects(within(5000, opening), (error) => error === reason);
   assert.equal(source.pending, 0);
 });
