@@ -24,7 +24,7 @@ import { replayJournal } from "./replay.ts";
 import { parseSuperblock, type Superblock } from "./superblock.ts";
 
 export type { Ext4Feature } from "./features.ts";
-export { isExt4, type Superblock } from "./superblock.ts";
+export type { Superblock } from "./superblock.ts";
 
 /** Bounds of {@linkcode openExt4}, beside the signal of opening. */
 export interface Ext4Options extends ReadOptions {

@@ -13,7 +13,7 @@ import { openMemory } from "../../block/memory.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import type { BlockReader } from "../../block/reader.ts";
 import { withRecord } from "../../block/record.ts";
-import { type Ext4FileSystem, isExt4, openExt4 } from "./open.ts";
+import { type Ext4FileSystem, openExt4 } from "./open.ts";
 
 const IMAGES = ext4SmallImages();
 const WITH_MANIFEST = IMAGES.filter(({ name }) =>
@@ -75,14 +75,6 @@ test("openExt4() says which of its names a file system goes by, and its features
   );
   assert.equal(source.superblock.uuid, "fa57b009-0000-4000-8000-000000000003");
   assert.equal(source.needsRecovery, false);
-});
-
-test("isExt4() tells by the first 2048 bytes", () => {
-  for (const { bytes } of IMAGES) {
-    assert.ok(isExt4(bytes.subarray(0, 2048)));
-    assert.ok(!isExt4(bytes.subarray(0, 2047)));
-  }
-  assert.ok(!isExt4(new Uint8Array(4096)));
 });
 
 test("openExt4() costs two reads, a name in a large directory two more", async () => {

@@ -12,7 +12,6 @@ import {
   EXT2_FLAGS_UNSIGNED_HASH,
   EXT4_SUPER_MAGIC,
   SUPERBLOCK_OFFSET,
-  SUPERBLOCK_SIZE,
   SuperblockLayout,
 } from "./layout.ts";
 
@@ -72,13 +71,6 @@ export interface Superblock {
    * @ignore
    */
   has(feature: Ext4Feature): boolean;
-}
-
-/** Tells whether `start`, the first bytes of an image, has an ext2, ext3 or ext4 superblock. */
-export function isExt4(start: Uint8Array): boolean {
-  const at = SUPERBLOCK_OFFSET + SuperblockLayout.offsets.magic;
-  return start.length >= SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE &&
-    (start[at]! | start[at + 1]! << 8) === EXT4_SUPER_MAGIC;
 }
 
 /**

@@ -93,22 +93,6 @@ export interface FatVolume {
 }
 
 /**
- * Tells whether `start`, the first 512 bytes of an image, can be the boot sector of a FAT.
- *
- * Many things end in 55 aa; the numbers must make sense too.
- */
-export function isFat(start: Uint8Array): boolean {
-  if (start.length < BOOT_SECTOR_SIZE || !hasSignature(start)) return false;
-  const block = BiosParameterBlock.read(start);
-  return OTHERS[decodeOem(block.oemName)] === undefined &&
-    isSectorSize(block.bytesPerSector) &&
-    isPowerOfTwo(block.sectorsPerCluster) && block.reservedSectors > 0 &&
-    (block.tables === 1 || block.tables === 2) &&
-    (block.media === 0xf0 || block.media >= 0xf8) &&
-    (block.sectors16 > 0 || block.sectors32 > 0);
-}
-
-/**
  * Reads and checks the boot sector; 1 read.
  *
  * @throws {FormatError} `fat.bad-magic`, `fat.truncated`, `fat.damaged`, `fat.unsupported-feature`

@@ -17,7 +17,6 @@ import { openMemory } from "../../block/memory.ts";
 import { readExactly } from "../../block/read_exactly.ts";
 import { withRecord } from "../../block/record.ts";
 import { isCoded } from "../../errors.ts";
-import { isFat } from "./boot_sector.ts";
 import { type FatFileSystem, openFat } from "./open.ts";
 
 const IMAGES = packedImages("fat");
@@ -65,7 +64,6 @@ for (const { name, bytes } of IMAGES) {
     assert.equal(files.source.label, "SMALL");
     assert.equal(files.source.volume.serial, "fa57-b009");
     assert.equal(files.kind, name.slice(0, 5).toUpperCase());
-    assert.ok(isFat(bytes.subarray(0, 512)));
   });
 
   test(`openFat() of ${name} knows the pieces of a file`, async () => {
@@ -166,7 +164,6 @@ test("openFat() refuses other file systems by name", async () => {
           `Cannot read boot sector of FAT "disk.img": it is ${name}, which fastboop does not read; use an image with FAT12, FAT16 or FAT32`,
       },
     );
-    assert.equal(isFat(bytes), false);
   }
   await assert.rejects(
     openFat(openMemory(new Uint8Array(4096), { name: "zeros.img" })),

@@ -119,15 +119,6 @@ export interface IsoDescriptors {
   readonly bootCatalog?: number;
 }
 
-/** Bytes from the start that {@linkcode isIso9660} wants to see. */
-export const ISO_SNIFF_SIZE: number = (SYSTEM_AREA_SECTORS + 1) * SECTOR_SIZE;
-
-/** Tells whether `start`, the first {@linkcode ISO_SNIFF_SIZE} bytes of an image, is an ISO 9660. */
-export function isIso9660(start: Uint8Array): boolean {
-  const at = SYSTEM_AREA_SECTORS * SECTOR_SIZE;
-  return textOf(start.subarray(at + 1, at + 6)) === STANDARD_ID;
-}
-
 /**
  * Reads and checks the descriptors; 1 read, another for each 8 descriptors more.
  *

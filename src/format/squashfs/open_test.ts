@@ -17,14 +17,12 @@ import { withRecord } from "../../block/record.ts";
 import { isCoded } from "../../errors.ts";
 import { CodecPool } from "../../wasm/pool.ts";
 import { openSquashfs, type SquashfsOptions } from "./open.ts";
-import { isSquashfs } from "./superblock.ts";
 
 const open = (name: string, options?: SquashfsOptions) =>
   openSquashfs(openMemory(oneSquashfs(name).bytes), options);
 
 for (const { name, path, bytes } of smallSquashfs()) {
   test(`openSquashfs() reads all of ${name} as unsquashfs extracts it`, async () => {
-    assert.ok(isSquashfs(bytes));
     for (const options of [{}, { pool: new CodecPool() }]) {
       const files = await openSquashfs(openMemory(bytes), options);
       const { differences, paths } = await compareWithManifest(

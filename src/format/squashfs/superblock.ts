@@ -99,14 +99,6 @@ export interface Superblock {
   readonly features: readonly string[];
 }
 
-/** Tells whether `start`, the first bytes of an image, has a squashfs superblock. */
-export function isSquashfs(start: Uint8Array): boolean {
-  if (start.length < 4) return false;
-  const view = new DataView(start.buffer, start.byteOffset, 4);
-  const magic = view.getUint32(0, true);
-  return magic === MAGIC || magic === MAGIC_SWAPPED;
-}
-
 /** Bytes read first: the superblock, and the compressor's options behind it. */
 const HEAD_SIZE = SuperblockLayout.size + 2 + 8;
 
