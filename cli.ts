@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { parseCommand, UsageError } from "./src/adapters/cli/args.ts";
@@ -13,7 +14,7 @@ import manifest from "./deno.json" with { type: "json" };
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** By the signals that ask a program to end: 128 and the number of the signal. */
-const EXIT_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const { stdin, stdout, stderr, env } = process;
 const canDraw = stderr.isTTY === true && env["TERM"] !== "dumb";
@@ -54,14 +55,28 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
   }
 }
 
+/** Whether SIGHUP is to be ignored, as `nohup` has it: a listener would undo that. Linux alone tells. */
+function outlivesTerminal(): boolean {
+  try {
+    const status = readFileSync("/proc/self/status", "latin1");
+    const [, ignored] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+    return ignored !== undefined && (BigInt(`0x${ignored}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   let exitCode = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    if (signal === "SIGHUP" && outlivesTerminal()) continue;
     process.on(signal, () => {
       exitCode ||= EXIT_SIGNALS[signal];
-      // the second time he means it
-      if (interrupt.signal.aborted) process.exit(exitCode);
+      // the second time he means it; of a closed terminal both kernel and shell tell
+      if (interrupt.signal.aborted && signal !== "SIGHUP") {
+        process.exit(exitCode);
+      }
       interrupt.abort(new Error("Interrupted"));
     });
   }
@@ -97,4 +112,6 @@ async function main(args: readonly string[]): Promise<number> {
 
 // without a listener the runtimes report a closed pipe a second time, as a crash
 stdout.on("error", () => {});
+// of a terminal that was closed
+stderr.on("error", () => {});
 process.exitCode = await main(process.argv.slice(2));

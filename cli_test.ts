@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { constants } from "node:os";
+import process from "node:process";
 import test from "node:test";
 import { readManifest } from "./scripts/fixtures/manifest.ts";
 import { findFixture } from "./scripts/fixtures/all.ts";
@@ -190,21 +192,32 @@ function startLargeCat() {
   });
 }
 
-test("fastboop exits with 130 when it is interrupted", large, async () => {
-  const child = startLargeCat();
-  // Deno reports the exit code 130 as the signal that shells mean by it
-  const ended = new Promise((resolve) =>
-    child.once(
-      "close",
-      (code, signal) => resolve(signal === "SIGINT" ? 130 : code),
-    )
-  );
-  await new Promise((resolve) => child.stdout.once("readable", resolve));
-  child.kill("SIGINT");
-  // what waits in the pipe is read, or the program could not end
-  child.stdout.resume();
-  assert.equal(await ended, 130);
-});
+for (
+  const [signals, exitCode] of [
+    [["SIGINT"], 130],
+    [["SIGTERM"], 143],
+    // by the kernel and by the shell, when their terminal is closed
+    [["SIGHUP", "SIGHUP"], 129],
+  ] as const
+) {
+  test(`fastboop exits with ${exitCode} at ${signals[0]}`, large, async () => {
+    const child = startLargeCat();
+    // Deno reports such an exit code as the signal that shells mean by it
+    const ended = new Promise((resolve) =>
+      child.once(
+        "close",
+        (code, signal) => resolve(code ?? 128 + constants.signals[signal!]),
+      )
+    );
+    await new Promise((resolve) => child.stdout.once("readable", resolve));
+    for (const signal of signals) process.kill(child.pid!, signal);
+    // what waits in the pipe is read, or the program could not end
+    let size = 0;
+    child.stdout.on("data", (bytes) => size += bytes.length);
+    assert.equal(await ended, exitCode);
+    assert.equal(size % (1 << 20), 0, "cut within what was written at once");
+  });
+}
 
 test(
   "fastboop ends quietly when its reader has seen enough",

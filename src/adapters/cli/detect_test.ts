@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import process from "node:process";
 import test from "node:test";
 import { smallImage } from "../../../tests/support/erofs_images.ts";
 import { cliArgv, runCli } from "../../../tests/support/run_cli.ts";
@@ -129,8 +131,8 @@ test("fastboop udev prints a rule for every phone", async () => {
 });
 
 /** Starts the program, and gives what it says on standard error as it comes. */
-function start(args: readonly string[]) {
-  const [program, ...before] = cliArgv();
+function start(args: readonly string[], by: readonly string[] = []) {
+  const [program, ...before] = [...by, ...cliArgv()];
   const child = spawn(program!, [...before, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -143,10 +145,10 @@ function start(args: readonly string[]) {
     });
   child.stderr.on("data", (bytes) => errors += bytes);
   const ended = new Promise<number | null>((resolve) =>
-    // Deno reports the exit code 130 as the signal that shells mean by it
+    // Deno reports such an exit code as the signal that shells mean by it
     child.once(
       "close",
-      (code, signal) => resolve(signal === "SIGINT" ? 130 : code),
+      (code, signal) => resolve(code ?? 128 + constants.signals[signal!]),
     )
   );
   return { child, said, ended, errors: () => errors };
@@ -164,6 +166,44 @@ test("fastboop boot ends with 130 when it is interrupted, and leaves the phone",
     assert.match(boot.errors(), /Interrupted: finishing .*Ctrl-C again leaves/);
     const { code } = await runCli(["detect", "--usb", phone.usbIpUrl]);
     assert.equal(code, 0);
+  } finally {
+    boot.child.kill("SIGKILL");
+    await phone.stop();
+  }
+});
+
+test("fastboop boot ends with 129 when its terminal is closed, though it cannot say so", async () => {
+  const phone = await startPhone();
+  const boot = start(
+    ["boot", IMAGE, "--device-serial", "other", "--usb", phone.usbIpUrl],
+  );
+  try {
+    await boot.said(/Waiting for the phone/);
+    boot.child.stderr.destroy();
+    // the method of the child would forget the exit code on Deno
+    process.kill(boot.child.pid!, "SIGHUP");
+    assert.equal(await boot.ended, 129);
+  } finally {
+    boot.child.kill("SIGKILL");
+    await phone.stop();
+  }
+});
+
+const outliving = "Bun" in globalThis && process.platform === "linux"
+  ? {}
+  : { skip: "the executable on Linux alone is told of nohup" };
+
+test("fastboop boot outlives its terminal by nohup", outliving, async () => {
+  const phone = await startPhone();
+  const boot = start(
+    ["boot", IMAGE, "--device-serial", "other", "--usb", phone.usbIpUrl],
+    ["nohup"],
+  );
+  try {
+    await boot.said(/Waiting for the phone/);
+    process.kill(boot.child.pid!, "SIGHUP");
+    process.kill(boot.child.pid!, "SIGTERM");
+    assert.equal(await boot.ended, 143);
   } finally {
     boot.child.kill("SIGKILL");
     await phone.stop();

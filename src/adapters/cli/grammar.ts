@@ -135,7 +135,7 @@ export function grammar(take: (command: Command) => void) {
     .version("-", "-V, --version", "print the version")
     .addHelpText(
       "after",
-      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C,\n129 by its closed terminal, 143 by kill.",
     );
   for (const command of bootCommands(take)) program.addCommand(command);
   for (const command of imageCommands(take)) program.addCommand(command);
