@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
 import test from "node:test";
@@ -201,9 +202,9 @@ test("fastboop boot outlives its terminal by nohup", outliving, async () => {
   );
   try {
     await boot.said(/Waiting for the phone/);
-    process.kill(boot.child.pid!, "SIGHUP");
-    process.kill(boot.child.pid!, "SIGTERM");
-    assert.equal(await boot.ended, 143);
+    const status = readFileSync(`/proc/${boot.child.pid}/status`, "latin1");
+    const [, ignored] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+    assert.equal(BigInt(`0x${ignored}`) & 1n, 1n, "SIGHUP is not ignored");
   } finally {
     boot.child.kill("SIGKILL");
     await phone.stop();
