@@ -23,8 +23,8 @@ export interface XzReader extends CompressedReader {
 }
 
 /**
- * Opens the content of an xz file: any number of streams and blocks, any size of blocks, every check
- * and filter that xz 5.8 can write.
+ * Opens the content of an xz file: up to 2^14 streams and 2^20 blocks of any size, every check and
+ * filter that xz 5.8 can write.
  *
  * Opening reads the indexes from the end backwards: 2 reads for one stream, 3 when its index has more
  * than 64 KiB, up to 3 for each stream before the last. Zeros behind the last stream are taken for padding
@@ -39,8 +39,8 @@ export interface XzReader extends CompressedReader {
  *
  * @param image The file; `withReadAhead` around it makes sense where reads are slow.
  * @throws {FormatError} `xz.bad-magic`, `xz.truncated`, `xz.damaged`, `xz.checksum-mismatch`,
- * `xz.unsupported-check`, `xz.too-many-blocks` (more than 2^20); later reads `xz.damaged` (a failed
- * check among it), `xz.truncated`, `xz.unsupported-filter`, `xz.memory-limit` (a dictionary of more
+ * `xz.unsupported-check`, `xz.too-many-blocks` (more than 2^20), `xz.too-many-streams` (more than
+ * 2^14); later reads `xz.damaged` (a failed check among it), `xz.truncated`, `xz.unsupported-filter`, `xz.memory-limit` (a dictionary of more
  * than 128 MiB)
  * @see xz-file-format.txt 1.2.1
  */

@@ -301,6 +301,33 @@ test("openXz() refuses what is no xz file by name", async () => {
   }
 });
 
+/** Streams without content, 32 bytes each. */
+async function emptyStreams(count: number) {
+  const one = await madeXz(new Uint8Array(0), 1);
+  const all = new Uint8Array(one.length * count);
+  for (let i = 0; i < count; i++) all.set(one, i * one.length);
+  return openMemory(all);
+}
+
+test("openXz() bounds the streams of a file", async () => {
+  const most = 1 << 14;
+  assert.equal((await openXz(await emptyStreams(most))).streams, most);
+  await rejectsWith(
+    openXz(await emptyStreams(most + 1)),
+    "xz.too-many-streams",
+  );
+});
+
+test("openXz() can be aborted while it goes from stream to stream", async () => {
+  const image = await emptyStreams(1000);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const opening = openXz(image, { signal: controller.signal });
+  // fires only when timers have a turn
+  setTimeout(() => controller.abort(reason));
+  await assert.rejects(opening, (error) => error === reason);
+});
+
 for (const file of ["blocks.xz", "streams.xz", "noise.x86.xz"]) {
   test(`openXz() refuses ${file} cut short at every byte`, async () => {
     const packed = fixture(file);

@@ -22,6 +22,10 @@ const PADDING_READ = 1 << 20;
 const MAX_PADDING = 64 << 20;
 const MAX_INDEX_SIZE = 64 << 20;
 const MAX_BLOCKS = 1 << 20;
+/** Programs that make many have one for some MiB; each may cost three reads. */
+const MAX_STREAMS = 1 << 14;
+/** Streams after which everything else on this thread has a turn: an abort may wait for it. */
+const STREAMS_PER_TURN = 256;
 const HEADER_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 
 /** One stream of the file. */
@@ -56,6 +60,11 @@ export async function scanXz(
   let blocks = 0;
   window.end = await skipPadding(window, image.size);
   for (let end = window.end; end > 0;) {
+    if (streams.length === MAX_STREAMS) throw tooManyStreams(image, end);
+    if (streams.length % STREAMS_PER_TURN === STREAMS_PER_TURN - 1) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    options.signal?.throwIfAborted();
     const stream = await readStream(window, end, MAX_BLOCKS - blocks);
     blocks += stream.blocks.length;
     streams.push(stream);
@@ -63,6 +72,14 @@ export async function scanXz(
   }
   if (streams.length === 0) throw await notXz(window, "it holds only zeros");
   return layOut(streams.reverse());
+}
+
+function tooManyStreams(image: BlockReader, end: number): FormatError {
+  return new FormatError(
+    "xz.too-many-streams",
+    `Cannot open xz file "${image.name}": found more than ${MAX_STREAMS} streams from byte ${end} on, expected no more; pack it anew`,
+    { facts: { offset: end, limit: MAX_STREAMS } },
+  );
 }
 
 function layOut(streams: readonly XzStream[]): XzLayout {
