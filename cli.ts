@@ -8,7 +8,9 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { parseCommand, UsageError } from "./src/adapters/cli/args.ts";
+import { printable } from "./src/adapters/cli/listing.ts";
 import { AlreadyTold, type Output } from "./src/adapters/cli/output.ts";
+import { ReadError } from "./src/errors.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 const EXIT_FAILED = 1;
@@ -22,14 +24,16 @@ const canDraw = stderr.isTTY === true && env["TERM"] !== "dumb";
 const output: Output = {
   terminal: stdout.isTTY === true,
   version: manifest.version,
-  warn: (message) => void stderr.write(`fastboop: ${message}\n`),
+  warn: tell,
   result: (bytes) =>
-    new Promise((resolve, reject) => {
+    new Promise<void>((resolve, reject) => {
       stdout.write(
         bytes,
         // Node writes to a pipe at once and calls back before any event: a turn lets Ctrl-C in
         (error) => error ? reject(error) : setImmediate(resolve),
       );
+    }).catch((error) => {
+      throw unwritten(error);
     }),
   progress: {
     write: (text) => void stderr.write(text),
@@ -42,6 +46,22 @@ const output: Output = {
   },
   ask: stdin.isTTY === true && stderr.isTTY === true ? ask : undefined,
 };
+
+/** Names of files and words of servers are anyone's: none may drive the terminal. */
+function tell(message: string): void {
+  const lines = message.split("\n").map(printable);
+  stderr.write(`fastboop: ${lines.join("\n")}\n`);
+}
+
+/** Of what systems say only that there is no room, and not where. */
+function unwritten(error: Error): Error {
+  if ("code" in error && error.code === "EPIPE") return error;
+  return new ReadError(
+    "file.write-failed",
+    `Cannot write to standard output: ${error.message}`,
+    { cause: error },
+  );
+}
 
 async function ask(question: string, signal: AbortSignal): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
@@ -100,9 +120,7 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (error instanceof AlreadyTold) return EXIT_FAILED;
-    stderr.write(
-      `fastboop: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    tell(error instanceof Error ? error.message : String(error));
     if (!(error instanceof UsageError)) return EXIT_FAILED;
     const topic = error.topic === undefined ? "" : ` ${error.topic}`;
     stderr.write(`See "fastboop help${topic}"\n`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
 import test from "node:test";
@@ -218,6 +219,22 @@ for (
     assert.equal(size % (1 << 20), 0, "cut within what was written at once");
   });
 }
+
+test("fastboop says that its output cannot be written", {
+  // full disks it does tell
+  skip: "Deno" in globalThis ? "Deno says nothing of files for reading" : false,
+}, async () => {
+  const unwritable = openSync(CLI, "r");
+  const [program, ...before] = cliArgv();
+  const child = spawn(program!, [...before, "help"], {
+    stdio: ["ignore", unwritable, "pipe"],
+  });
+  closeSync(unwritable);
+  let errors = "";
+  child.stderr!.on("data", (bytes) => errors += bytes);
+  assert.equal(await new Promise((resolve) => child.once("close", resolve)), 1);
+  assert.match(errors, /^fastboop: Cannot write to standard output: .+\n$/);
+});
 
 test(
   "fastboop ends quietly when its reader has seen enough",
