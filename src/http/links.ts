@@ -89,7 +89,7 @@ async function withRecord(
 ): Promise<void> {
   const { href, shown } = parseHttpUrl(url);
   const identity = `link:${await identityUrl(href)}`;
-  const name = `${shown} (which version it is)`;
+  const name = `version of ${shown}`;
   const content = await store.open({ identity, name }, options);
   try {
     await use(content);
