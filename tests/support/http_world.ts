@@ -19,12 +19,12 @@ import {
 /** Larger than the first request, and no multiple of anything. */
 export const FILE = patternBytes(300_007, 7);
 
-/** Tries again soon, and gives up soon. */
+/** Tries again soon, not often, and waits long for a machine that is busy. */
 export const QUICK: HttpOptions = {
   retries: 2,
   retryDelayMs: 1,
   maxRetryDelayMs: 4,
-  stallMs: 2000,
+  stallMs: 10_000,
 };
 
 /** Runs `use` with a server that has {@linkcode FILE}, or other content. */
