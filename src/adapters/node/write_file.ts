@@ -16,6 +16,7 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 import type { ReadOptions } from "../../block/reader.ts";
 import { ReadError } from "../../errors.ts";
+import { systemCode } from "./system_error.ts";
 
 /**
  * Writes a file, whole or not at all: into a new file beside it, which then takes its place.
@@ -37,14 +38,9 @@ export async function replaceFile(
       // to put a file in the place of /dev/null would break the system
       return await writeFile(path, bytes);
     }
-    if (there === undefined) {
-      const target = await readlink(path).catch(noLink);
-      if (target !== undefined) {
-        const led = resolve(dirname(path), target);
-        return await replaceFile(led, bytes, options);
-      }
-    }
-    const real = there === undefined ? path : await realpath(path);
+    const real = there === undefined
+      ? await followLinks(path)
+      : await realpath(path);
     const part = `${real}.part-${process.pid}`;
     try {
       await writeFile(part, bytes);
@@ -76,14 +72,14 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
     one.ino === other.ino;
 }
 
-function noLink(error: unknown): undefined {
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  if (code === "EINVAL" || code === "UNKNOWN") return undefined;
-  return none(error);
+/** Where links lead at whose end nothing is: `realpath()` takes only what is there. */
+async function followLinks(path: string): Promise<string> {
+  const target = await readlink(path).catch(none);
+  if (target === undefined) return path;
+  return await followLinks(resolve(await realpath(dirname(path)), target));
 }
 
 function none(error: unknown): undefined {
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return undefined;
   throw error;
 }

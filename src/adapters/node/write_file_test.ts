@@ -39,6 +39,17 @@ test("replaceFile() makes the file that a link leads to", async () => {
   assert.ok(lstatSync(link).isSymbolicLink());
   assert.ok(lstatSync(further).isSymbolicLink());
   assert.equal(readFileSync(join(folder, "made"), "utf8"), "new");
+  // the folder of a link may be one itself
+  mkdirSync(join(folder, "deep", "inner"), { recursive: true });
+  symlinkSync("deep/inner", join(folder, "short"));
+  symlinkSync("../beside", join(folder, "deep", "inner", "up"));
+  await replaceFile(join(folder, "short", "up"), BYTES);
+  assert.equal(readFileSync(join(folder, "deep", "beside"), "utf8"), "new");
+  symlinkSync("nowhere/x", join(folder, "lost"));
+  await assert.rejects(
+    replaceFile(join(folder, "lost"), BYTES),
+    /Cannot write 3 bytes to ".*lost": ENOENT; see that the folder is there/,
+  );
   symlinkSync("round", join(folder, "round"));
   const error = await replaceFile(join(folder, "round"), BYTES)
     .catch((error) => error);
