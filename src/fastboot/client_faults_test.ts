@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { gate } from "../../tests/conformance/controlled_source.ts";
 import {
   connect,
   expectUsable,
   IMAGE,
 } from "../../tests/support/fastboot_client.ts";
-
-/** What a phone waits for until the test lets it go on. */
-function gate() {
-  let open!: () => void;
-  const opened = new Promise<void>((resolve) => open = resolve);
-  return { opened, open };
-}
 
 for (const announce of [-1000, 1000]) {
   test(`FastbootClient refuses a DATA of ${announce} bytes more, and leaves the phone usable`, async () => {

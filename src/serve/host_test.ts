@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { settle } from "../../tests/conformance/controlled_source.ts";
+import { gate, settle } from "../../tests/conformance/controlled_source.ts";
 import type { BlockReader, ReadOptions } from "../block/reader.ts";
 import { openMemory } from "../block/memory.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -270,12 +270,6 @@ async function rejects(end: Promise<unknown>, code: ErrorCode, text: RegExp) {
   });
 }
 
-function gate() {
-  let open!: () => void;
-  const closed = new Promise<void>((resolve) => open = resolve);
-  return { open, closed };
-}
-
 test("serveExports() asks who it is, tells the exports and asks how it is", async () => {
   const reader: BlockReader = { ...openMemory(image(512)), size: 2 ** 30 };
   const { gadget, events, stop } = start([served(reader)]);
@@ -381,8 +375,8 @@ test("a payload never overtakes its Response, nor the payload before it", async 
   await gadget.logged(3);
   const responses = gate();
   const payloads = gate();
-  gadget.hold = responses.closed;
-  gadget.holdBulk = payloads.closed;
+  gadget.hold = responses.opened;
+  gadget.holdBulk = payloads.opened;
   gadget.send(message(READ, 1, 1, 1), message(READ, 2, 2, 1));
   await settle();
   assert.deepEqual(gadget.log.slice(3), [

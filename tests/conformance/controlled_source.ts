@@ -105,6 +105,13 @@ export async function settle(turns = 5): Promise<void> {
   }
 }
 
+/** What others wait for until the test lets them go on. */
+export function gate(): { open: () => void; opened: Promise<void> } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => open = resolve);
+  return { open, opened };
+}
+
 /** Fails the test instead of letting it hang. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

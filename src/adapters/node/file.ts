@@ -346,7 +346,6 @@ function openError(path: string, error: unknown): unknown {
   );
 }
 
-/** `ENOENT` and the like; our own errors have codes of another form. */
 function systemReason(error: unknown): string {
   return systemCode(error) || String(error);
 }

@@ -7,12 +7,10 @@
 import net from "node:net";
 import { UsbError } from "../../usb/errors.ts";
 import type { ByteStream } from "../../usb/usbip/stream.ts";
+import { systemCode } from "./system_error.ts";
 
 /** Received bytes that wait for their reader before the other side is slowed down. */
 const RECEIVE_BYTES = 1 << 20;
-
-/** Of errors that another port helps against; the rest is about the address. */
-const LOCAL_PORT = /^(?:EADDRINUSE|EACCES)$/;
 
 /** A server that gives each connection as a stream. */
 export interface TcpListener {
@@ -98,7 +96,8 @@ export function listenTcp(
         new UsbError(
           "usb.unreachable",
           `Cannot listen on ${host}:${wanted}: ${cause.message}; choose another ${
-            "code" in cause && LOCAL_PORT.test(String(cause.code))
+            ["EADDRINUSE", "EACCES"].includes(systemCode(cause))
+              // any other is about the address
               ? "port"
               : "address of this machine"
           }`,
